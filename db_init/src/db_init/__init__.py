@@ -1,0 +1,1 @@
+"""Owns the database: migrations, feature pipeline, loading, sample data."""

@@ -1,0 +1,1 @@
+"""Answers what is known about a client, from PostgreSQL."""

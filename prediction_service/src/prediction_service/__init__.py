@@ -1,0 +1,1 @@
+"""Answers how likely a client is to default."""

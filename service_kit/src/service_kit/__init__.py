@@ -1,0 +1,1 @@
+"""How every service behaves: problem details, request ids, logs, metrics, health, offline docs."""

@@ -1,0 +1,37 @@
+"""The contract between the services: what crosses the wire, and nothing else."""
+
+from shared_schemas.clients import MAX_CLIENT_ID, ClientId, parse_client_id
+from shared_schemas.features import (
+    FEATURE_NAMES,
+    FEATURES,
+    FeatureBatch,
+    FeatureBatchRequest,
+    FeatureDefinition,
+    FeatureDefinitions,
+    FeatureValues,
+    FeatureVector,
+    feature_definitions,
+)
+from shared_schemas.predictions import CreditRisk, CreditRiskBatch, CreditRiskBatchRequest, Imputation
+from shared_schemas.problems import InvalidPart, Problem
+
+__all__ = [
+    "FEATURES",
+    "FEATURE_NAMES",
+    "MAX_CLIENT_ID",
+    "ClientId",
+    "CreditRisk",
+    "CreditRiskBatch",
+    "CreditRiskBatchRequest",
+    "FeatureBatch",
+    "FeatureBatchRequest",
+    "FeatureDefinition",
+    "FeatureDefinitions",
+    "FeatureValues",
+    "FeatureVector",
+    "Imputation",
+    "InvalidPart",
+    "Problem",
+    "feature_definitions",
+    "parse_client_id",
+]

@@ -1,0 +1,21 @@
+"""Problem details (RFC 9457): the body of every answer that is not a success."""
+
+from pydantic import BaseModel, Field
+
+
+class InvalidPart(BaseModel):
+    """One part of a request that could not be accepted. The value itself is never repeated."""
+
+    pointer: str = Field(
+        description="Where: a JSON pointer into the body (`#/client_ids/0`), or `path/NAME`, `query/NAME`, `header/NAME`."
+    )
+    detail: str
+
+
+class Problem(BaseModel):
+    type: str = Field(description="Stable name of the kind of problem, such as `/problems/client-not-found`.")
+    title: str
+    status: int
+    detail: str | None = None
+    instance: str = Field(description="`urn:uuid:` and the request's id, or `urn:request-id:` where that is no UUID.")
+    errors: list[InvalidPart] | None = None
