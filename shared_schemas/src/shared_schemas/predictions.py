@@ -15,9 +15,9 @@ class Imputation(BaseModel):
 
     rule: Literal["missing_cell", "default_cell", "model"] = Field(
         description=(
-            "`missing_cell`: the model has a cell of its own for a missing value, learnt in training. `default_cell`: the "
-            "feature was never missing in training, the model sends it where most rows went. `model`: the model takes "
-            "missing values itself."
+            "`missing_cell`: the model has a cell of its own for a missing value, learnt in training. `default_cell`: "
+            "the feature was never missing in training, the model sends it where most rows went. `model`: the model's "
+            "own steps fill it in."
         )
     )
     value: float | None = Field(description="The number put in place of the value; null where none is.")

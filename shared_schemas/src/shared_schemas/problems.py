@@ -7,7 +7,7 @@ class InvalidPart(BaseModel):
     """One part of a request that could not be accepted. The value itself is never repeated."""
 
     pointer: str = Field(
-        description="Where: a JSON pointer into the body (`#/client_ids/0`), or `path/NAME`, `query/NAME`, `header/NAME`."
+        description="A JSON pointer into the body (`#/client_ids/0`), or `path/NAME`, `query/NAME`, `header/NAME`."
     )
     detail: str
 
@@ -17,5 +17,5 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str | None = None
-    instance: str = Field(description="`urn:uuid:` and the request's id, or `urn:request-id:` where that is no UUID.")
+    instance: str = Field(description="`urn:uuid:` and the id of the request.")
     errors: list[InvalidPart] | None = None

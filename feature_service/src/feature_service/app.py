@@ -1,0 +1,47 @@
+"""Wires the feature service: settings, lifespan, routes."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypedDict
+
+from fastapi import FastAPI, Request
+
+from feature_service.routes import router
+from feature_service.settings import Settings
+from feature_service.store import FeatureStore, open_store
+from service_kit.metrics import Metrics
+from service_kit.service import build_service
+
+
+class State(TypedDict):
+    """What the lifespan opens and every request may use."""
+
+    settings: Settings
+    store: FeatureStore
+
+
+OpenStore = Callable[[Settings], AbstractAsyncContextManager[FeatureStore]]
+
+
+async def _ready(request: Request) -> None:
+    await request.state.store.ping()
+
+
+def create_app(settings: Settings | None = None, open_store: OpenStore = open_store) -> FastAPI:
+    """The application; without settings, those of the environment."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        async with open_store(settings) as store:
+            yield State(settings=settings, store=store)
+
+    return build_service(
+        name="feature_service",
+        title="Feature service",
+        settings=settings,
+        routers=[router],
+        ready=_ready,
+        lifespan=lifespan,
+        metrics=Metrics(),
+    )

@@ -1,0 +1,118 @@
+"""The online store and the history in PostgreSQL: the SQL, the pool, the driver's errors. Only this module knows asyncpg."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import asyncpg
+import orjson
+
+from feature_service.errors import StoreUnavailable
+from feature_service.settings import Settings
+from service_kit.batching import Batcher
+
+_FAULTS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What the driver raises when PostgreSQL is away, restarts, refuses, or takes too long."""
+
+_CURRENT = """
+    SELECT client_id, nb_previous_loans, avg_amount_loans_previous, age, years_on_the_job, flag_own_car, event_timestamp
+      FROM online_features
+     WHERE client_id = ANY($1::bigint[])
+"""
+
+# Ages are those of the instant asked about; where no date is known (a vector that was imported or written), as stored.
+_AS_OF = """
+    SELECT wanted.client_id, h.nb_previous_loans, h.avg_amount_loans_previous,
+           CASE WHEN h.birthday IS NULL THEN h.age
+                WHEN h.birthday <= at.day THEN extract(year FROM age(at.day, h.birthday))::integer END AS age,
+           CASE WHEN h.job_start_date IS NULL THEN h.years_on_the_job
+                WHEN h.job_start_date <= at.day THEN extract(year FROM age(at.day, h.job_start_date))::integer
+            END AS years_on_the_job,
+           h.flag_own_car, h.event_timestamp
+      FROM (SELECT ($2::timestamptz AT TIME ZONE 'UTC')::date AS day) AS at,
+           unnest($1::bigint[]) AS wanted (client_id)
+     CROSS JOIN LATERAL (
+           SELECT * FROM feature_history
+            WHERE client_id = wanted.client_id AND event_timestamp <= $2
+            ORDER BY event_timestamp DESC, loan_id DESC NULLS LAST
+            LIMIT 1) AS h
+"""
+
+
+def encode(row: Mapping[str, object]) -> bytes:
+    """The JSON of one vector, as the shared schema describes it."""
+    return orjson.dumps(dict(row), option=orjson.OPT_UTC_Z)
+
+
+def encode_batch(client_ids: Sequence[int], vectors: Mapping[int, bytes]) -> bytes:
+    """The JSON of a batch: vectors in the order of the ids, and the ids that have none."""
+    found = b",".join(vectors[client_id] for client_id in client_ids if client_id in vectors)
+    missing = [client_id for client_id in client_ids if client_id not in vectors]
+    return b'{"features":[' + found + b'],"not_found":' + orjson.dumps(missing) + b"}"
+
+
+async def _no_reset(_: asyncpg.Connection) -> None:
+    """Nothing is ever set on a connection, so nothing needs resetting when it goes back to the pool."""
+
+
+class FeatureStore:
+    """Reads vectors, already encoded. Raises StoreUnavailable when PostgreSQL cannot answer."""
+
+    def __init__(self, pool: asyncpg.Pool, timeout_seconds: float) -> None:
+        self._pool = pool
+        self._timeout = timeout_seconds
+        self._coalesced: Batcher[int, bytes] = Batcher(self.vectors)
+
+    async def vector(self, client_id: int) -> bytes | None:
+        """The current vector of a client. Concurrent calls share queries."""
+        return await self._coalesced.get(client_id)
+
+    async def vectors(self, client_ids: Iterable[int], as_of: datetime | None = None) -> dict[int, bytes]:
+        """The vectors of those clients that have one (at that instant), by id."""
+        ids = list(set(client_ids))
+        rows = await (self._fetch(_CURRENT, ids) if as_of is None else self._fetch(_AS_OF, ids, as_of))
+        return {row["client_id"]: encode(row) for row in rows}
+
+    async def ping(self) -> None:
+        await self._fetch("SELECT 1 FROM online_features LIMIT 1")
+
+    async def _fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        try:
+            async with asyncio.timeout(self._timeout), self._pool.acquire() as connection:
+                rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
+                return rows
+        except _FAULTS as fault:
+            raise StoreUnavailable from fault
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[FeatureStore]:
+    """A store whose pool is open, or opens itself as soon as PostgreSQL is there."""
+    pool = asyncpg.create_pool(
+        settings.database_url.get_secret_value(),
+        password=settings.database_password.get_secret_value() if settings.database_password else None,
+        min_size=0,
+        max_size=settings.database_connections,
+        timeout=settings.database_timeout_seconds,
+        command_timeout=settings.database_timeout_seconds,
+        max_inactive_connection_lifetime=0,
+        reset=_no_reset,
+        server_settings={"application_name": "feature_service"},
+    )
+    await pool
+    store = FeatureStore(pool, settings.database_timeout_seconds)
+    try:
+        yield store
+    finally:
+        try:
+            async with asyncio.timeout(settings.database_timeout_seconds):
+                await pool.close()
+        except _FAULTS:
+            pool.terminate()

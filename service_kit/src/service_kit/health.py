@@ -1,0 +1,35 @@
+"""Liveness and readiness. Liveness asks nothing; readiness asks about the service's own resources only."""
+
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from shared_schemas import Problem
+
+Readiness = Callable[[Request], Awaitable[None]]
+"""Returns if the service can do its work, raises the problem that keeps it from it otherwise."""
+
+
+class Live(BaseModel):
+    status: Literal["live"] = "live"
+
+
+class Ready(BaseModel):
+    status: Literal["ready"] = "ready"
+
+
+def health_router(check: Readiness) -> APIRouter:
+    router = APIRouter(prefix="/health", tags=["health"])
+
+    @router.get("/live", summary="The process runs")
+    async def live() -> Live:
+        return Live()
+
+    @router.get("/ready", summary="The service can answer", responses={503: {"model": Problem}})
+    async def ready(request: Request) -> Ready:
+        await check(request)
+        return Ready()
+
+    return router

@@ -1,0 +1,23 @@
+"""What every service of ours can be told: where to listen and how loudly to log."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_SECRETS = Path("/run/secrets")
+
+
+def settings_config(prefix: str) -> SettingsConfigDict:
+    """Settings come from variables that start with `prefix`, or from files of that name in /run/secrets."""
+    return SettingsConfigDict(
+        env_prefix=prefix, frozen=True, extra="ignore", secrets_dir=_SECRETS if _SECRETS.is_dir() else None
+    )
+
+
+class ServiceSettings(BaseSettings):
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 is any free one.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level to log.")
+    max_body_bytes: int = Field(default=262_144, ge=1, description="Longest request body that is read.")
