@@ -1,4 +1,4 @@
-"""The online store and the history in PostgreSQL: the SQL, the pool, the driver's errors. Only this module knows asyncpg."""
+"""The online store and the history in PostgreSQL: the SQL and the pool. Only this module knows asyncpg."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -68,17 +68,20 @@ class FeatureStore:
     def __init__(self, pool: asyncpg.Pool, timeout_seconds: float) -> None:
         self._pool = pool
         self._timeout = timeout_seconds
-        self._coalesced: Batcher[int, bytes] = Batcher(self.vectors)
+        self._coalesced: Batcher[int, bytes] = Batcher(self._current)
 
-    async def vector(self, client_id: int) -> bytes | None:
+    async def vector(self, client_id: int, request_id: str) -> bytes | None:
         """The current vector of a client. Concurrent calls share queries."""
-        return await self._coalesced.get(client_id)
+        return await self._coalesced.get(client_id, request_id)
 
     async def vectors(self, client_ids: Iterable[int], as_of: datetime | None = None) -> dict[int, bytes]:
         """The vectors of those clients that have one (at that instant), by id."""
         ids = list(set(client_ids))
         rows = await (self._fetch(_CURRENT, ids) if as_of is None else self._fetch(_AS_OF, ids, as_of))
         return {row["client_id"]: encode(row) for row in rows}
+
+    async def _current(self, client_ids: Sequence[int], _: str) -> dict[int, bytes]:
+        return {row["client_id"]: encode(row) for row in await self._fetch(_CURRENT, client_ids)}
 
     async def ping(self) -> None:
         await self._fetch("SELECT 1 FROM online_features LIMIT 1")

@@ -1,6 +1,7 @@
 """The documentation page: Swagger UI with its assets served from here, so that it works with no internet."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import fastapi_offline
@@ -28,15 +29,18 @@ _PAGE = """<!doctype html>
 """
 
 _START = """window.addEventListener("load", () => {
-  SwaggerUIBundle({url: %s, dom_id: "#swagger-ui", deepLinking: true, layout: "BaseLayout"});
+  for (const url of %s) {
+    const domNode = document.getElementById("swagger-ui").appendChild(document.createElement("div"));
+    SwaggerUIBundle({url, domNode, deepLinking: true, layout: "BaseLayout"});
+  }
 });
 """
 
 
-def docs_routes(title: str, openapi_url: str = "openapi.json") -> list[BaseRoute]:
+def docs_routes(title: str, openapi_urls: Sequence[str] = ("openapi.json",)) -> list[BaseRoute]:
     """Routes of the page at `/docs`. Every address on it is relative, so that it works below any prefix."""
     page = HTMLResponse(_PAGE.format(title=title))
-    start = Response(_START % json.dumps(openapi_url), media_type="text/javascript")
+    start = Response(_START % json.dumps(openapi_urls), media_type="text/javascript")
 
     async def docs(_: object) -> Response:
         return page

@@ -6,7 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from shared_schemas import Problem
+from service_kit.routing import problem_responses
 
 Readiness = Callable[[Request], Awaitable[None]]
 """Returns if the service can do its work, raises the problem that keeps it from it otherwise."""
@@ -20,6 +20,9 @@ class Ready(BaseModel):
     status: Literal["ready"] = "ready"
 
 
+NOT_READY = problem_responses({503: "Not now; the problem says why."})
+
+
 def health_router(check: Readiness) -> APIRouter:
     router = APIRouter(prefix="/health", tags=["health"])
 
@@ -27,7 +30,7 @@ def health_router(check: Readiness) -> APIRouter:
     async def live() -> Live:
         return Live()
 
-    @router.get("/ready", summary="The service can answer", responses={503: {"model": Problem}})
+    @router.get("/ready", summary="The service can answer", responses=NOT_READY)
     async def ready(request: Request) -> Ready:
         await check(request)
         return Ready()

@@ -77,6 +77,7 @@ class RequestLayer:
             route=route,
             status=status,
             duration_ms=round(seconds * 1000, 3),
+            **scope.get("log_fields", {}),
         )
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:

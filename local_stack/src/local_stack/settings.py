@@ -1,0 +1,17 @@
+"""What the local stack can be told, by variables without a prefix: they are the ones that a person types."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    front_port: int = Field(default=8000, ge=0, le=65535, description="Port of the front door; 0 is any free one.")
+    data_dir: Path = Field(default=Path(".data"), description="Folder of the database, the models and the log.")
+    data: Path | None = Field(default=None, description="Raw loans of your own to load (CSV or Parquet).")
+    features: Path | None = Field(default=None, description="Precomputed feature vectors of your own to load (CSV).")
+    sample_clients: int = Field(default=12_000, ge=500, description="Clients of the sample that the first run makes.")
+    sample_seed: int = Field(default=7, ge=0, description="Seed of that sample.")

@@ -1,0 +1,51 @@
+"""Wires the prediction service: settings, lifespan, routes."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypedDict
+
+from fastapi import FastAPI, Request
+
+from prediction_service.feature_client import FeatureClient, open_feature_client
+from prediction_service.model import Models, open_models
+from prediction_service.routes import router
+from prediction_service.settings import Settings
+from service_kit.metrics import Metrics
+from service_kit.service import build_service
+
+
+class State(TypedDict):
+    """What the lifespan opens and every request may use."""
+
+    settings: Settings
+    features: FeatureClient
+    models: Models
+
+
+OpenFeatureClient = Callable[[Settings], AbstractAsyncContextManager[FeatureClient]]
+
+
+async def _ready(request: Request) -> None:
+    _ = request.state.models.champion
+
+
+def create_app(
+    settings: Settings | None = None, open_feature_client: OpenFeatureClient = open_feature_client
+) -> FastAPI:
+    """The application; without settings, those of the environment."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        async with open_models(settings.model_dir) as models, open_feature_client(settings) as features:
+            yield State(settings=settings, features=features, models=models)
+
+    return build_service(
+        name="prediction_service",
+        title="Prediction service",
+        settings=settings,
+        routers=[router],
+        ready=_ready,
+        lifespan=lifespan,
+        metrics=Metrics(),
+    )
