@@ -55,7 +55,7 @@ def _describe_problems(app: FastAPI) -> None:
         schemas.update(problem["$defs"])
         return document
 
-    app.openapi = openapi  # type: ignore[method-assign] -- FastAPI's documented way to extend the document
+    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend the document
 
 
 def run_service(factory: str, settings: ServiceSettings) -> None:

@@ -1,0 +1,121 @@
+"""What the stack serves: which database, filled from where, with which model. Runs the loader and the trainer."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_stack.errors import StackError
+from local_stack.postgres import Server
+from local_stack.settings import Settings
+
+SAMPLE = "sample"
+OWN = "own"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A database of clients, and the folder of the models that decide about them."""
+
+    name: str
+    model_dir: Path
+
+
+class Loader:
+    """Fills databases and trains models through the same commands that a person would use."""
+
+    def __init__(self, server: Server, settings: Settings, say: Say) -> None:
+        self._server = server
+        self._settings = settings
+        self._say = say
+        self._state = settings.data_dir / "datasets.json"
+
+    def prepare(self) -> Dataset:
+        """The dataset to serve: one's own if any was ever given, the sample otherwise."""
+        settings = self._settings
+        for file in filter(None, (settings.data, settings.features)):
+            if not file.is_file():
+                raise StackError(f"There is no file {file}.")
+        ready = self._ready()
+        if settings.data or settings.features:
+            self._load_own()
+            self._remember([*ready, OWN])
+        elif not ready:
+            self._load_sample()
+            self._remember([SAMPLE])
+        name = OWN if OWN in self._ready() else SAMPLE
+        self._db_init(name, "migrate")
+        return Dataset(name, self._model_dir(name))
+
+    def _ready(self) -> list[str]:
+        return list(json.loads(self._state.read_text())) if self._state.exists() else []
+
+    def _remember(self, names: list[str]) -> None:
+        fresh = self._state.with_suffix(".new")
+        fresh.write_text(json.dumps(sorted(set(names))))
+        fresh.replace(self._state)
+
+    def _load_sample(self) -> None:
+        settings = self._settings
+        self._db_init(SAMPLE, "migrate")
+        with tempfile.TemporaryDirectory(dir=settings.data_dir) as folder:
+            loans = Path(folder, "loans.csv")
+            self._say(f"making a sample of {settings.sample_clients:,} clients (first run only)")
+            amount, seed = str(settings.sample_clients), str(settings.sample_seed)
+            self._db_init(SAMPLE, "sample", "--clients", amount, "--seed", seed, "--out", str(loans))
+            self._say("loading it")
+            self._db_init(SAMPLE, "load", str(loans))
+        self._train(SAMPLE)
+
+    def _load_own(self) -> None:
+        settings = self._settings
+        self._db_init(OWN, "migrate")
+        if settings.data:
+            self._say(f"loading the loans of {settings.data}")
+            self._db_init(OWN, "load", str(settings.data))
+        if settings.features:
+            self._say(f"loading the features of {settings.features}")
+            self._db_init(OWN, "import-features", str(settings.features))
+        try:
+            self._train(OWN)
+        except StackError as reason:
+            self._say(f"no model could be trained on this data: {reason}")
+            if not (self._model_dir(OWN) / "current").exists():
+                self._say("the model of the sample decides instead: its answers say nothing about your clients")
+                if SAMPLE not in self._ready():
+                    self._load_sample()
+                    self._remember([SAMPLE])
+
+    def _train(self, name: str) -> None:
+        self._say("training the model")
+        with tempfile.TemporaryDirectory(dir=self._settings.data_dir) as folder:
+            rows = Path(folder, "training.parquet")
+            self._db_init(name, "export-training", str(rows), "--rows", "last")
+            models = self._settings.data_dir / "models" / name
+            self._python("prediction_service.train", str(rows), "--model-dir", str(models), "--repeats", "1")
+
+    def _model_dir(self, name: str) -> Path:
+        own = self._settings.data_dir / "models" / name
+        return own if (own / "current").exists() else self._settings.data_dir / "models" / SAMPLE
+
+    def _db_init(self, database: str, *arguments: str) -> None:
+        self._python("db_init", *arguments, DB_INIT_DATABASE_URL=self._server.url(database))
+
+    def _python(self, module: str, *arguments: str, **environment: str) -> None:
+        """Run one of our commands; its progress goes to the terminal, its last line explains a failure."""
+        command = [sys.executable, "-m", module, *arguments]
+        variables = os.environ | environment | {"OMP_NUM_THREADS": "1"}
+        with subprocess.Popen(  # noqa: S603 -- our own modules
+            command, env=variables, stdout=subprocess.PIPE, stderr=None, text=True
+        ) as process:
+            assert process.stdout is not None  # noqa: S101 -- piped above
+            for line in process.stdout:
+                self._say(f"  {line.rstrip()}")
+        if process.returncode:
+            raise StackError(f"`{module} {arguments[0]}` stopped with exit code {process.returncode}.")
