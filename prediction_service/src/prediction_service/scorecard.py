@@ -1,0 +1,116 @@
+"""The model as arithmetic: one lookup table a feature, summed in log-odds. Exact, and without any library."""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import exp, isfinite
+from typing import Any
+
+Values = Sequence[float | None]
+"""One value a feature, in the order of the tables; None or NaN is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """What a feature adds to the log-odds of default.
+
+    `values[i]` holds for edges[i - 1] < x <= edges[i]; the last value for all above the last edge. `population_mean` is the
+    mean of what the feature adds over the training rows.
+    """
+
+    name: str
+    edges: tuple[float, ...]
+    values: tuple[float, ...]
+    missing: float
+    missing_rule: str
+    monotonic: int
+    population_mean: float
+
+    def contribution(self, value: float | None) -> float:
+        if value is None or value != value:  # noqa: PLR0124 -- only NaN differs from itself
+            return self.missing
+        return self.values[bisect_left(self.edges, value)]
+
+    def defect(self) -> str | None:
+        """What is wrong with the table, if anything is."""
+        numbers = (*self.edges, *self.values, self.missing, self.population_mean)
+        if not all(isfinite(number) for number in numbers):
+            return "holds a number that is not finite"
+        if len(self.values) != len(self.edges) + 1:
+            return "needs one value more than edges"
+        if any(low >= high for low, high in zip(self.edges, self.edges[1:], strict=False)):
+            return "has edges that do not increase"
+        steps = [later - earlier for earlier, later in zip(self.values, self.values[1:], strict=False)]
+        if any(step * self.monotonic < 0 for step in steps):
+            return "does not keep the direction that it claims"
+        return None
+
+
+def _sigmoid(log_odds: float) -> float:
+    if log_odds >= 0:
+        return 1 / (1 + exp(-log_odds))
+    odds = exp(log_odds)
+    return odds / (1 + odds)
+
+
+class Scorecard:
+    """Probability of default = sigmoid(base + sum of contributions)."""
+
+    def __init__(self, base: float, tables: Sequence[FeatureTable]) -> None:
+        self.base = base
+        self.tables = tuple(tables)
+        self._cells = tuple((table.edges, table.values, table.missing) for table in tables)
+
+    def log_odds(self, values: Values) -> float:
+        total = self.base
+        for value, (edges, contributions, missing) in zip(values, self._cells, strict=True):
+            if value is None or value != value:  # noqa: PLR0124 -- only NaN differs from itself
+                total += missing
+            else:
+                total += contributions[bisect_left(edges, value)]
+        return total
+
+    def probability(self, values: Values) -> float:
+        return _sigmoid(self.log_odds(values))
+
+    def contributions(self, values: Values) -> list[float]:
+        """Of each feature in log-odds, relative to its mean over the training rows.
+
+        For an additive model these are its exact Shapley values against that population (Lundberg and Lee 2017, section 2.4).
+        """
+        return [
+            table.contribution(value) - table.population_mean for table, value in zip(self.tables, values, strict=True)
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"base": self.base, "tables": [asdict(table) for table in self.tables]}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Scorecard":
+        """Raises KeyError, TypeError or ValueError for anything but what `as_json` makes."""
+        tables = [
+            FeatureTable(
+                name=str(table["name"]),
+                edges=tuple(float(edge) for edge in table["edges"]),
+                values=tuple(float(value) for value in table["values"]),
+                missing=float(table["missing"]),
+                missing_rule=str(table["missing_rule"]),
+                monotonic=int(table["monotonic"]),
+                population_mean=float(table["population_mean"]),
+            )
+            for table in document["tables"]
+        ]
+        return cls(float(document["base"]), tables)
+
+
+ELDERLY = 62
+"""Years: from this age on an applicant is elderly in the sense of 12 CFR 1002.2(o)."""
+
+
+def disfavours_elderly(age: FeatureTable) -> bool:
+    """Whether an applicant of 62 or older is scored worse for age than the best-treated younger adult.
+
+    12 CFR 1002.6(b)(2): the age of an elderly applicant may not be assigned a negative factor or value.
+    """
+    younger = min(age.contribution(years) for years in range(18, ELDERLY))
+    return any(age.contribution(years) > younger for years in range(ELDERLY, 101))
