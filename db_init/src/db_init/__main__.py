@@ -1,0 +1,152 @@
+"""The commands of the database's owner: `python -m db_init COMMAND`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import psycopg
+from pydantic import ValidationError
+
+from db_init.database import connect
+from db_init.errors import LoadError
+from db_init.export_training import export_training
+from db_init.import_features import import_features
+from db_init.load import load
+from db_init.migrate import migrate
+from db_init.progress import progress, say
+from db_init.report import Report
+from db_init.sample import write_sample
+from db_init.settings import PREFIX, Settings
+
+Arguments = argparse.Namespace
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()  # type: ignore[call-arg]  # from the environment
+    except ValidationError as error:
+        names = ", ".join(f"{PREFIX}{str(found['loc'][0]).upper()}" for found in error.errors())
+        raise LoadError(f"Set {names}: postgresql://owner@host/database") from error
+
+
+def _migrate(_: Arguments, settings: Settings) -> None:
+    with connect(settings) as connection:
+        password = settings.reader_password
+        migrate(connection, password.get_secret_value() if password else None)
+    print("the schema is up to date")
+
+
+def _print(report: Report, arguments: Arguments) -> None:
+    print(report.as_json() if arguments.report == "json" else report.as_text())
+
+
+def _load(arguments: Arguments, settings: Settings) -> None:
+    with connect(settings) as connection, progress() as steps:
+        report = load(connection, arguments.file, as_of=arguments.as_of, memory=settings.memory, steps=steps, say=say)
+    _print(report, arguments)
+
+
+def _import(arguments: Arguments, settings: Settings) -> None:
+    with connect(settings) as connection, progress() as steps:
+        report = import_features(connection, arguments.file, memory=settings.memory, steps=steps, say=say)
+    _print(report, arguments)
+
+
+def _export(arguments: Arguments, settings: Settings) -> None:
+    with connect(settings) as connection:
+        last_only = arguments.rows == "last"
+        rows = export_training(connection, arguments.out, last_only=last_only, memory=settings.memory)
+    print(f"{rows:,} rows in {arguments.out}")
+
+
+def _sample(arguments: Arguments) -> None:
+    with progress() as steps:
+        rows = write_sample(arguments.out, arguments.clients, arguments.seed, arguments.signal, steps)
+    print(f"{rows:,} loans of {arguments.clients:,} clients in {arguments.out}")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date of the form 2021-12-22") from None
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m db_init",
+        description="Owns the feature database: schema, feature pipeline, loading, sample data.",
+        epilog=f"The database is named by {PREFIX}DATABASE_URL. Exit codes: 0 done, 1 failed (nothing was changed), 2 usage.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, what: str, run: Callable[..., None]) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=what, description=what)
+        made.set_defaults(run=run)
+        return made
+
+    command("migrate", "bring the schema and the roles up to date", _migrate)
+
+    loading = command("load", "raw loans into the feature history and the online store", _load)
+    loading.add_argument("file", type=Path, metavar="LOANS", help="CSV or Parquet file of raw loans")
+    loading.add_argument(
+        "--as-of",
+        type=_day,
+        default=datetime.now(UTC).date(),
+        metavar="DATE",
+        help="reference date of the ages in the online store (default: today, UTC)",
+    )
+    loading.add_argument("--engine", choices=["duckdb"], default="duckdb", help="what computes the features")
+    importing = command("import-features", "precomputed vectors into the history and the online store", _import)
+    importing.add_argument(
+        "file", type=Path, help="CSV or Parquet file: id, the five features, status, optionally event_timestamp"
+    )
+    for loader in (loading, importing):
+        loader.add_argument("--report", choices=["text", "json"], default="text", help="form of the final report")
+
+    sampling = command("sample", "synthetic raw loans, in the layout of real ones", _sample)
+    sampling.add_argument("--clients", type=_positive, required=True, metavar="N", help="how many clients")
+    sampling.add_argument("--seed", type=int, required=True, metavar="S", help="the same seed makes the same file")
+    sampling.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write (.csv or .parquet)")
+    sampling.add_argument(
+        "--signal", type=float, default=1.0, help="how strongly features tell of default; 1 is realistic"
+    )
+
+    exporting = command("export-training", "point-in-time correct training rows, as Parquet", _export)
+    exporting.add_argument("out", type=Path, metavar="OUT", help="Parquet file to write")
+    exporting.add_argument("--rows", choices=["all", "last"], default="all", help="every loan, or each client's last")
+    return parser
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(given)
+    try:
+        if arguments.run is _sample:
+            _sample(arguments)
+        else:
+            arguments.run(arguments, _settings())
+    except LoadError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except psycopg.errors.UndefinedTable:
+        print("The database has no schema yet: run `python -m db_init migrate` first.", file=sys.stderr)
+        return 1
+    except psycopg.OperationalError:
+        print("The database went away. Nothing was changed; run the command again when it is back.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted. Nothing was changed.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""The connection to PostgreSQL: waiting for it, one loader at a time, rows in and out as CSV. Only the owner's role."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from db_init.errors import LoadError
+from db_init.settings import Settings
+
+_LOCK = 0x6372_6564_6974  # any number of our own
+_CHUNK = 1 << 20
+
+
+def connect(settings: Settings) -> psycopg.Connection:
+    """A connection; waits for a server that is starting."""
+    deadline = time.monotonic() + settings.wait_seconds
+    while True:
+        try:
+            return psycopg.connect(
+                settings.database_url.get_secret_value(),
+                password=settings.database_password.get_secret_value() if settings.database_password else None,
+                application_name="db_init",
+                connect_timeout=5,
+                options="-c timezone=UTC -c datestyle=ISO -c client_min_messages=warning",
+            )
+        except psycopg.OperationalError as error:
+            if time.monotonic() >= deadline:
+                raise LoadError(
+                    "The database does not answer, or refuses this role. Check DB_INIT_DATABASE_URL, and that PostgreSQL runs."
+                ) from error
+            time.sleep(0.5)
+
+
+@contextmanager
+def exclusive(connection: psycopg.Connection, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold the loader's lock: two loads at once would each miss what the other brings. Freed when the connection ends."""
+    [taken] = connection.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone() or [False]
+    if not taken:
+        say("another load is running: waiting for it")
+        connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+    connection.commit()
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.rollback()
+            connection.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+            connection.commit()
+
+
+def copy_in(
+    connection: psycopg.Connection, target: str, file: Path, advance: Callable[[int], None] = lambda _: None
+) -> None:
+    """Stream a CSV file into `target`, which is a table with its columns."""
+    with connection.cursor().copy(f"COPY {target} FROM STDIN (FORMAT csv)") as copy, file.open("rb") as content:  # type: ignore[arg-type]
+        while chunk := content.read(_CHUNK):
+            copy.write(chunk)
+            advance(len(chunk))
+
+
+def copy_out(connection: psycopg.Connection, query: str, file: Path) -> None:
+    """Stream the rows of `query` into a CSV file."""
+    with connection.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy, file.open("wb") as content:  # type: ignore[arg-type]
+        for chunk in copy:
+            content.write(chunk)

@@ -1,0 +1,41 @@
+"""Exports training rows: each vector as it was known at its loan, with the outcome of that loan."""
+
+import os
+from pathlib import Path
+
+import psycopg
+
+from db_init.database import copy_out
+from db_init.duckdb_engine import open_duckdb
+from db_init.errors import LoadError
+
+_COLUMNS = {
+    "client_id": "BIGINT", "loan_id": "BIGINT", "event_timestamp": "TIMESTAMPTZ", "nb_previous_loans": "INTEGER",
+    "avg_amount_loans_previous": "DOUBLE", "age": "INTEGER", "years_on_the_job": "INTEGER", "flag_own_car": "SMALLINT",
+    "status": "SMALLINT",
+}  # fmt: skip
+
+
+def export_training(connection: psycopg.Connection, out: Path, *, last_only: bool, memory: str) -> int:
+    """Rows that have an outcome, as Parquet; `last_only`: of each client the last one. The number of rows."""
+    columns = ", ".join(_COLUMNS)
+    ranked = f"SELECT {columns} FROM feature_history WHERE status IS NOT NULL"  # noqa: S608
+    if last_only:
+        ranked = ranked.replace("SELECT", "SELECT DISTINCT ON (client_id)", 1)
+        ranked += " ORDER BY client_id, event_timestamp DESC, loan_id DESC NULLS LAST"
+    else:
+        ranked += " ORDER BY client_id, event_timestamp, loan_id"
+    fresh = out.with_name(f".{out.name}.{os.getpid()}")
+    with open_duckdb(memory) as engine:
+        rows = engine.folder / "rows.csv"
+        copy_out(connection, ranked, rows)
+        engine.from_csv("rows", rows, _COLUMNS)
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            engine.run(f"COPY rows TO '{str(fresh).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)")
+            fresh.replace(out)
+        except OSError as error:
+            raise LoadError(f"{out} cannot be written: {error.strerror}.") from error
+        finally:
+            fresh.unlink(missing_ok=True)
+        return engine.count("rows")

@@ -1,0 +1,159 @@
+"""Loads raw loans: computes what a file changes, and changes it in one transaction."""
+
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import ibis
+import psycopg
+
+from db_init import pipeline
+from db_init.database import copy_in, copy_out, exclusive
+from db_init.duckdb_engine import DuckDB, open_duckdb
+from db_init.errors import LoadError
+from db_init.files import digest
+from db_init.progress import Steps
+from db_init.report import Report
+
+_STORED = {
+    "loan_id": "BIGINT", "client_id": "BIGINT", "loan_date": "DATE", "loan_amount": "DOUBLE", "birthday": "DATE",
+    "job_start_date": "DATE", "flag_own_car": "SMALLINT", "status": "SMALLINT", "nb_previous_loans": "INTEGER",
+    "avg_amount_loans_previous": "DOUBLE", "age": "INTEGER", "years_on_the_job": "INTEGER",
+}  # fmt: skip
+
+_HISTORY = (
+    "loan_id, client_id, event_timestamp, loan_amount, birthday, job_start_date, flag_own_car, status, "
+    "nb_previous_loans, avg_amount_loans_previous, age, years_on_the_job"
+)
+_ONLINE = (
+    "client_id, nb_previous_loans, avg_amount_loans_previous, age, years_on_the_job, flag_own_car, event_timestamp"
+)
+
+_UPSERT_ONLINE = """
+    INSERT INTO online_features AS stored SELECT * FROM fresh_online ORDER BY client_id
+    ON CONFLICT (client_id) DO UPDATE
+       SET nb_previous_loans = excluded.nb_previous_loans,
+           avg_amount_loans_previous = excluded.avg_amount_loans_previous,
+           age = excluded.age, years_on_the_job = excluded.years_on_the_job,
+           flag_own_car = excluded.flag_own_car, event_timestamp = excluded.event_timestamp
+     WHERE stored.event_timestamp <= excluded.event_timestamp AND stored IS DISTINCT FROM excluded
+"""
+
+
+def load(
+    connection: psycopg.Connection, file: Path, *, as_of: date, memory: str, steps: Steps, say: Callable[[str], None]
+) -> Report:
+    """Readers see all of the file's effect or none of it. `as_of`: the reference date of the ages in the online store."""
+    started = time.monotonic()
+    with open_duckdb(memory) as engine, exclusive(connection, say):
+        steps.step(f"reading {file.name}")
+        report = Report(read=engine.read(file, pipeline.NEEDED))
+        engine.keep("lines", pipeline.parsed(engine.table("raw")))
+        steps.step("comparing with what is stored")
+        _fetch_stored(connection, engine)
+        _judge(engine, report)
+        steps.step("computing features")
+        _compute(engine, as_of)
+        if not report.balances():
+            raise LoadError(
+                f"The lines of {file} do not add up: nothing was loaded. This is a defect; please report it."
+            )
+        steps.step("writing", engine.count("fresh_history"))
+        _write(connection, engine, report, digest(file), steps)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _fetch_stored(connection: psycopg.Connection, engine: DuckDB) -> None:
+    """Table `stored`: the loans of every client that the file speaks of, and those whose loan ids it repeats."""
+    [anything] = connection.execute("SELECT EXISTS (SELECT FROM feature_history)").fetchone() or [False]
+    file = engine.folder / "stored.csv"
+    file.touch()
+    if anything:
+        connection.execute("CREATE TEMP TABLE touched (client_id bigint, loan_id bigint) ON COMMIT DROP")
+        touched = engine.to_csv(
+            "SELECT client_id, loan_id FROM lines WHERE reason IS NULL", engine.folder / "touched.csv"
+        )
+        copy_in(connection, "touched", touched)
+        connection.execute("ANALYZE touched")
+        wanted = """
+            client_id IN (SELECT client_id FROM touched
+                          UNION SELECT client_id FROM feature_history WHERE loan_id IN (SELECT loan_id FROM touched))"""
+        columns = ", ".join(_STORED).replace("loan_date", "(event_timestamp AT TIME ZONE 'UTC')::date")
+        query = f"SELECT {columns} FROM feature_history WHERE loan_id IS NOT NULL AND {wanted}"  # noqa: S608
+        copy_out(connection, query, file)
+        connection.rollback()
+    engine.from_csv("stored", file, _STORED)
+
+
+def _judge(engine: DuckDB, report: Report) -> None:
+    lines = engine.table("lines")
+    stored = engine.table("stored").mutate(line=ibis.literal(0, "int64")).select("line", *pipeline.LOAN_COLUMNS)
+    good = lines.filter(lines.reason.isnull()).select("line", *pipeline.LOAN_COLUMNS)
+    engine.keep("judged", pipeline.judged(good.union(stored)))
+    verdicts = dict(engine.run("SELECT verdict, count(*) FROM judged GROUP BY ALL"))
+    report.loaded = verdicts.get("keep", 0)
+    report.unchanged = verdicts.get("unchanged", 0)
+    report.dropped = verdicts.get("dropped", 0)
+    engine.run("""
+        CREATE TABLE refused AS
+        SELECT line, reason, to_json(raw)::VARCHAR AS row FROM lines JOIN raw USING (line) WHERE reason IS NOT NULL
+        UNION ALL
+        SELECT line, verdict, to_json(raw)::VARCHAR FROM judged JOIN raw USING (line) WHERE verdict = 'loan_id_conflict'
+        UNION ALL
+        SELECT line, 'malformed_line', to_json({'text': text})::VARCHAR FROM malformed""")
+    report.quarantined = dict(engine.run("SELECT reason, count(*) FROM refused GROUP BY ALL"))
+
+
+def _compute(engine: DuckDB, as_of: date) -> None:
+    """Tables `fresh_history` (new loans, and stored ones whose features change) and `fresh_online`."""
+    judged = engine.table("judged")
+    kept = judged.filter(judged.verdict.isin(["keep", "stored"])).drop("verdict")
+    changed = kept.filter(kept.line > 0).select("client_id").distinct()
+    computed = engine.keep("computed", pipeline.features(kept.semi_join(changed, "client_id")))
+    engine.run("""
+        CREATE TABLE fresh_history AS
+        SELECT c.*, s.loan_id IS NOT NULL AS replaces FROM computed AS c LEFT JOIN stored AS s USING (loan_id)
+         WHERE s.loan_id IS NULL
+            OR (c.nb_previous_loans, c.avg_amount_loans_previous, c.age, c.years_on_the_job) IS DISTINCT FROM
+               (s.nb_previous_loans, s.avg_amount_loans_previous, s.age, s.years_on_the_job)""")
+    # Ages go on: a client's row is computed anew even if nothing but the reference date is new.
+    everyone = engine.keep("everyone", pipeline.features(kept)) if engine.count("stored") else computed
+    latest = everyone.filter(everyone.latest).drop("age", "years_on_the_job")
+    engine.keep("fresh_online", latest.mutate(**pipeline.ages(latest, ibis.literal(as_of))))
+
+
+def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, source: str, steps: Steps) -> None:
+    as_row = _HISTORY.replace("event_timestamp", "strftime(loan_date, '%Y-%m-%d 00:00:00+00')")
+    history = engine.to_csv(
+        f"SELECT {as_row} FROM fresh_history ORDER BY client_id, loan_date, loan_id", engine.folder / "history.csv"
+    )  # noqa: S608
+    as_row = _ONLINE.replace("event_timestamp", "strftime(loan_date, '%Y-%m-%d 00:00:00+00')")
+    online = engine.to_csv(f"SELECT {as_row} FROM fresh_online", engine.folder / "online.csv")  # noqa: S608
+    refused = engine.to_csv(f"SELECT '{source}', line, reason, row FROM refused", engine.folder / "refused.csv")  # noqa: S608
+    replaced = engine.to_csv("SELECT loan_id FROM fresh_history WHERE replaces", engine.folder / "replaced.csv")
+    with connection.transaction():
+        if replaced.stat().st_size:
+            connection.execute("CREATE TEMP TABLE replaced (loan_id bigint) ON COMMIT DROP")
+            copy_in(connection, "replaced", replaced)
+            connection.execute("DELETE FROM feature_history WHERE loan_id IN (SELECT loan_id FROM replaced)")
+        rows_per_byte = engine.count("fresh_history") / max(history.stat().st_size, 1)
+        copy_in(
+            connection,
+            f"feature_history ({_HISTORY})",
+            history,
+            lambda size: steps.advance(round(size * rows_per_byte)),
+        )
+        connection.execute("CREATE TEMP TABLE fresh_online (LIKE online_features) ON COMMIT DROP")
+        copy_in(connection, f"fresh_online ({_ONLINE})", online)
+        report.clients_changed = connection.execute(_UPSERT_ONLINE).rowcount
+        connection.execute("CREATE TEMP TABLE refused (LIKE quarantine) ON COMMIT DROP")
+        connection.execute("ALTER TABLE refused ALTER quarantined_at SET DEFAULT now()")
+        connection.execute("ALTER TABLE refused ALTER quarantined_at DROP NOT NULL")
+        copy_in(connection, "refused (source, line, reason, row)", refused)
+        connection.execute(
+            "INSERT INTO quarantine SELECT source, line, reason, row, now() FROM refused ON CONFLICT DO NOTHING"
+        )
+    connection.execute("ANALYZE feature_history, online_features")
+    connection.commit()

@@ -1,0 +1,55 @@
+"""Brings schema and roles up to date. Safe to run again, and twice at once."""
+
+from pathlib import Path
+
+import alembic.command
+import alembic.config
+import psycopg
+from psycopg import sql
+from sqlalchemy import create_engine
+from sqlalchemy.pool import StaticPool
+
+READER = "feature_service"
+_GROUP = "feature_reader"
+_LOCK = 0x6372_6564_6975
+
+_GRANTS = """
+    DO $$ BEGIN
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'feature_reader') THEN CREATE ROLE feature_reader NOLOGIN; END IF;
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'feature_service') THEN CREATE ROLE feature_service LOGIN; END IF;
+    END $$;
+    GRANT feature_reader TO feature_service;
+    ALTER ROLE feature_service SET default_transaction_read_only = on;
+    REVOKE ALL ON ALL TABLES IN SCHEMA public FROM feature_reader, feature_service, PUBLIC;
+    REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+    GRANT USAGE ON SCHEMA public TO feature_reader;
+    GRANT SELECT ON online_features TO feature_reader;
+    GRANT SELECT (client_id, event_timestamp, loan_id, birthday, job_start_date, nb_previous_loans,
+                  avg_amount_loans_previous, age, years_on_the_job, flag_own_car) ON feature_history TO feature_reader;
+"""
+
+
+def migrate(connection: psycopg.Connection, reader_password: str | None) -> None:
+    """`reader_password`: given to the role that the feature service uses; None leaves it as it is."""
+    # Roles belong to the whole server, so the lock must keep out migrations of its other databases, too.
+    connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+    connection.commit()
+    _upgrade(connection)
+    connection.execute(_GRANTS)
+    if reader_password is not None:
+        change = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(READER), sql.Literal(reader_password))
+        connection.execute(change)
+    connection.commit()
+    connection.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+    connection.commit()
+
+
+def _upgrade(connection: psycopg.Connection) -> None:
+    engine = create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool)
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.connect() as borrowed:
+        config.attributes["connection"] = borrowed
+        alembic.command.upgrade(config, "head")
+        borrowed.commit()
+        borrowed.detach()

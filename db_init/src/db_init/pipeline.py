@@ -1,0 +1,153 @@
+"""The feature definitions, once: Ibis expressions from raw loans to features, for any engine that Ibis can drive.
+
+Raw loans are text in every column. Nothing here names an engine.
+"""
+
+from typing import Any
+
+import ibis
+
+NEEDED = ("loan_id", "id", "loan_date", "loan_amount", "birthday", "job_start_date", "flag_own_car", "status")
+
+Table = Any
+Column = Any
+
+_AMOUNT_LIMIT = 1e15
+"""Amounts from here on are refused: sums are exact in decimals of 38 digits only below."""
+
+_EARLIEST = "1900-01-01"
+
+
+def _text(column: Column) -> Column:
+    return column.strip().nullif("")
+
+
+def _integer(column: Column) -> Column:
+    text = _text(column)
+    return text.re_search(r"^[0-9]{1,19}$").ifelse(text.try_cast("int64"), ibis.null("int64"))
+
+
+def _date(column: Column) -> Column:
+    text = _text(column)
+    readable = text.re_search(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T]00:00:00([.]0+)?(Z|[+]00:?00)?)?$")
+    return readable.ifelse(text.left(10).try_cast("date"), ibis.null("date"))
+
+
+def _recent(date: Column) -> Column:
+    return (date >= ibis.literal(_EARLIEST).cast("date")).ifelse(date, ibis.null("date"))
+
+
+_NUMBER = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?$"
+_NOT_FINITE = r"^[+-]?([nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)$"
+
+
+def parsed(raw: Table) -> Table:
+    """Raw loans (text, with `line`) as typed columns plus `reason`: null, or why the line is refused."""
+    amount = _text(raw.loan_amount)
+    number = amount.re_search(_NUMBER).ifelse(amount.try_cast("float64"), ibis.null("float64"))
+    car = _text(raw.flag_own_car).upper()
+    status = _text(raw.status)
+    typed = raw.select(
+        "line",
+        loan_id=_integer(raw.loan_id),
+        client_id=_integer(raw.id),
+        loan_date=_recent(_date(raw.loan_date)),
+        loan_amount=number,
+        birthday=_recent(_date(raw.birthday)),
+        job_start_date=_recent(_date(raw.job_start_date)),
+        flag_own_car=ibis.cases((car == "Y", 1), (car == "N", 0), else_=ibis.null("int16")).cast("int16"),
+        status=status.isin(["0", "1"]).ifelse(status.try_cast("int16"), ibis.null("int16")),
+        amount_given=amount,
+        missing=ibis.cases(
+            *((_text(raw[name]).isnull(), f"{name}_missing") for name in ("id", "loan_id", "loan_date", "loan_amount")),
+            else_=ibis.null("string"),
+        ),
+    )
+    not_finite = typed.amount_given.re_search(_NOT_FINITE) | (
+        typed.amount_given.re_search(_NUMBER) & (typed.loan_amount.isnull() | typed.loan_amount.isinf())
+    )
+    reason = ibis.cases(
+        (typed.missing.notnull(), typed.missing),
+        (typed.client_id.isnull() | (typed.client_id < 1), "id_unreadable"),
+        (typed.loan_id.isnull(), "loan_id_unreadable"),
+        (typed.loan_date.isnull(), "loan_date_unreadable"),
+        (not_finite, "loan_amount_not_finite"),
+        (typed.loan_amount.isnull(), "loan_amount_unreadable"),
+        (typed.loan_amount < 0, "loan_amount_negative"),
+        (typed.loan_amount >= _AMOUNT_LIMIT, "loan_amount_too_large"),
+        else_=ibis.null("string"),
+    )
+    return typed.mutate(reason=reason).drop("amount_given", "missing")
+
+
+LOAN_COLUMNS = (
+    "loan_id",
+    "client_id",
+    "loan_date",
+    "loan_amount",
+    "birthday",
+    "job_start_date",
+    "flag_own_car",
+    "status",
+)
+
+
+def judged(lines: Table) -> Table:
+    """Lines that were parsed without a reason, and stored loans as line 0: each with its `verdict`.
+
+    `keep` (the first line of a loan), `stored` (line 0), `unchanged` (as stored), `dropped` (as an earlier line), or
+    `loan_id_conflict`.
+    """
+    first = ibis.window(group_by=lines.loan_id, order_by=lines.line)
+    content = lines.client_id.cast("string")
+    for name in LOAN_COLUMNS[2:]:
+        content = content.concat("|", lines[name].cast("string").fill_null(""))
+    marked = lines.mutate(content=content)
+    marked = marked.mutate(
+        first_content=marked.content.first().over(first),
+        first_line=marked.line.first().over(first),
+    )
+    verdict = ibis.cases(
+        (marked.line == 0, "stored"),
+        (marked.line == marked.first_line, "keep"),
+        (marked.content != marked.first_content, "loan_id_conflict"),
+        (marked.first_line == 0, "unchanged"),
+        else_="dropped",
+    )
+    return marked.mutate(verdict=verdict).drop("content", "first_content", "first_line")
+
+
+def _completed_years(since: Column, until: Column) -> Column:
+    """Null if `since` is null or after `until`. A 29 February completes its years on 1 March of other years."""
+    before_the_day = (until.month() * 100 + until.day()) < (since.month() * 100 + since.day())
+    years = until.year() - since.year() - before_the_day.ifelse(1, 0)
+    return (since <= until).ifelse(years.cast("int32"), ibis.null("int32"))
+
+
+def ages(table: Table, reference: Column) -> dict[str, Column]:
+    """The two features that depend on a reference date."""
+    return {
+        "age": _completed_years(table.birthday, reference),
+        "years_on_the_job": _completed_years(table.job_start_date, reference),
+    }
+
+
+def features(loans: Table) -> Table:
+    """Every loan with the five features as of its own date, and `latest`: whether it is its client's last.
+
+    Sums are of decimals, so that they do not depend on the order in which an engine adds.
+    """
+    day = loans.loan_date.epoch_seconds() // 86_400
+    dated = loans.mutate(day=day.cast("int64"), exact=loans.loan_amount.round(12).cast("decimal(38, 12)"))
+    by_date = ibis.window(group_by=dated.client_id, order_by=dated.day)
+    earlier = ibis.range_window(group_by=dated.client_id, order_by=dated.day, preceding=(None, 1))
+    newest = ibis.window(group_by=dated.client_id, order_by=[dated.loan_date.desc(), dated.loan_id.desc()])
+    counted = dated.mutate(
+        nb_previous_loans=ibis.rank().over(by_date).cast("int32"),
+        total=dated.exact.sum().over(earlier),
+        latest=ibis.row_number().over(newest) == 0,
+    )
+    average = counted.total.cast("float64") / counted.nb_previous_loans.nullif(0)
+    return counted.mutate(avg_amount_loans_previous=average, **ages(counted, counted.loan_date)).drop(
+        "day", "exact", "total"
+    )

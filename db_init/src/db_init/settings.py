@@ -1,0 +1,28 @@
+"""Where the database is, and which passwords its roles get."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "DB_INIT_"
+_SECRETS = Path("/run/secrets")
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", secrets_dir=_SECRETS if _SECRETS.is_dir() else None
+    )
+
+    database_url: SecretStr = Field(
+        description="PostgreSQL, as the role that owns the schema: postgresql://owner@host/db"
+    )
+    database_password: SecretStr | None = Field(default=None, description="Password, where the URL holds none.")
+    reader_password: SecretStr | None = Field(
+        default=None,
+        description="Password that `migrate` gives the role feature_service; none: it keeps the one it has.",
+    )
+    wait_seconds: float = Field(
+        default=30.0, ge=0, description="How long to wait for a database that is not there yet."
+    )
+    memory: str = Field(default="2GB", description="Memory that the feature pipeline may use before it turns to disk.")
