@@ -25,16 +25,14 @@ Arguments = argparse.Namespace
 
 def _settings() -> Settings:
     try:
-        return Settings()  # type: ignore[call-arg]  # from the environment
+        return Settings()  # from the environment
     except ValidationError as error:
         names = ", ".join(f"{PREFIX}{str(found['loc'][0]).upper()}" for found in error.errors())
         raise LoadError(f"Set {names}: postgresql://owner@host/database") from error
 
 
 def _migrate(_: Arguments, settings: Settings) -> None:
-    with connect(settings) as connection:
-        password = settings.reader_password
-        migrate(connection, password.get_secret_value() if password else None)
+    migrate(settings)
     print("the schema is up to date")
 
 

@@ -55,7 +55,7 @@ def copy_in(
     connection: psycopg.Connection, target: str, file: Path, advance: Callable[[int], None] = lambda _: None
 ) -> None:
     """Stream a CSV file into `target`, which is a table with its columns."""
-    with connection.cursor().copy(f"COPY {target} FROM STDIN (FORMAT csv)") as copy, file.open("rb") as content:  # type: ignore[arg-type]
+    with connection.cursor().copy(f"COPY {target} FROM STDIN (FORMAT csv)") as copy, file.open("rb") as content:
         while chunk := content.read(_CHUNK):
             copy.write(chunk)
             advance(len(chunk))
@@ -63,6 +63,6 @@ def copy_in(
 
 def copy_out(connection: psycopg.Connection, query: str, file: Path) -> None:
     """Stream the rows of `query` into a CSV file."""
-    with connection.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy, file.open("wb") as content:  # type: ignore[arg-type]
+    with connection.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy, file.open("wb") as content:
         for chunk in copy:
             content.write(chunk)

@@ -36,10 +36,11 @@ class DuckDB:
 
     def keep(self, name: str, expression: Any) -> Any:
         """The table of an expression's rows, computed once."""
-        return self.ibis.create_table(name, expression, overwrite=True)
+        self.run(f"CREATE OR REPLACE TABLE {name} AS {self.ibis.compile(expression)}")
+        return self.table(name)
 
     def count(self, name: str) -> int:
-        return int(self.run(f"SELECT count(*) FROM {name}")[0][0])  # noqa: S608 -- names of our own
+        return int(self.run(f"SELECT count(*) FROM {name}")[0][0])
 
     def to_csv(self, query: str, file: Path) -> Path:
         """Write the rows of a query; null is an empty cell."""
@@ -74,7 +75,7 @@ class DuckDB:
         )
         self.run(
             f"CREATE OR REPLACE TEMP TABLE accepted AS SELECT row_number() OVER () AS number, {chosen}{absent} FROM {source}"
-        )  # noqa: S608
+        )
         self.run(
             "CREATE OR REPLACE TABLE malformed AS SELECT line, any_value(csv_line) AS text FROM reject_errors GROUP BY line"
         )
@@ -89,13 +90,13 @@ class DuckDB:
 
     def _read_parquet(self, file: Path, needed: Sequence[str], optional: Sequence[str]) -> None:
         source = f"read_parquet('{_quoted(file)}', file_row_number = true)"
-        kinds = {str(row[0]): str(row[1]) for row in self.run(f"DESCRIBE SELECT * FROM {source}")}  # noqa: S608
+        kinds = {str(row[0]): str(row[1]) for row in self.run(f"DESCRIBE SELECT * FROM {source}")}
         check_columns(file, kinds, needed)
         wanted = ", ".join(_as_text(name, kinds[name]) for name in (*needed, *optional) if name in kinds)
         absent = "".join(f', NULL::VARCHAR AS "{name}"' for name in optional if name not in kinds)
         self.run(
             f"CREATE OR REPLACE TABLE raw AS SELECT (file_row_number + 1)::BIGINT AS line, {wanted}{absent} FROM {source}"
-        )  # noqa: S608
+        )
         self.run("CREATE OR REPLACE TABLE malformed (line BIGINT, text VARCHAR)")
 
 

@@ -19,7 +19,7 @@ _COLUMNS = {
 def export_training(connection: psycopg.Connection, out: Path, *, last_only: bool, memory: str) -> int:
     """Rows that have an outcome, as Parquet; `last_only`: of each client the last one. The number of rows."""
     columns = ", ".join(_COLUMNS)
-    ranked = f"SELECT {columns} FROM feature_history WHERE status IS NOT NULL"  # noqa: S608
+    ranked = f"SELECT {columns} FROM feature_history WHERE status IS NOT NULL"
     if last_only:
         ranked = ranked.replace("SELECT", "SELECT DISTINCT ON (client_id)", 1)
         ranked += " ORDER BY client_id, event_timestamp DESC, loan_id DESC NULLS LAST"

@@ -58,7 +58,7 @@ _NO_NEWS = f"""
      WHERE fresh.event_timestamp IS NULL AND fresh.client_id = o.client_id
        AND ROW({", ".join(f"fresh.{name}" for name in FEATURE_NAMES)})
            IS NOT DISTINCT FROM ROW({", ".join(f"o.{name}" for name in FEATURE_NAMES)})
-"""  # noqa: S608
+"""
 
 _MERGE_HISTORY = f"""
     INSERT INTO feature_history AS stored (client_id, event_timestamp, {_VALUES}, status)
@@ -67,7 +67,7 @@ _MERGE_HISTORY = f"""
        SET {", ".join(f"{name} = excluded.{name}" for name in (*FEATURE_NAMES, "status"))}, known_at = now()
      WHERE ROW({", ".join(f"stored.{name}" for name in (*FEATURE_NAMES, "status"))})
            IS DISTINCT FROM ROW({", ".join(f"excluded.{name}" for name in (*FEATURE_NAMES, "status"))})
-"""  # noqa: S608
+"""
 
 _MERGE_ONLINE = f"""
     INSERT INTO online_features AS stored (client_id, {_VALUES}, event_timestamp)
@@ -76,7 +76,7 @@ _MERGE_ONLINE = f"""
     ON CONFLICT (client_id) DO UPDATE
        SET {", ".join(f"{name} = excluded.{name}" for name in (*FEATURE_NAMES, "event_timestamp"))}
      WHERE stored.event_timestamp <= excluded.event_timestamp AND stored IS DISTINCT FROM excluded
-"""  # noqa: S608
+"""
 
 
 def import_features(
@@ -128,8 +128,8 @@ def _judge(engine: DuckDB, report: Report, *, timed: bool) -> None:
 
 def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, source: str) -> None:
     columns = f"client_id, event_timestamp, {_VALUES}, status"
-    kept = engine.to_csv(f"SELECT {columns} FROM judged WHERE verdict = 'keep'", engine.folder / "fresh.csv")  # noqa: S608
-    refused = engine.to_csv(f"SELECT '{source}', line, reason, row FROM refused", engine.folder / "refused.csv")  # noqa: S608
+    kept = engine.to_csv(f"SELECT {columns} FROM judged WHERE verdict = 'keep'", engine.folder / "fresh.csv")
+    refused = engine.to_csv(f"SELECT '{source}', line, reason, row FROM refused", engine.folder / "refused.csv")
     accepted = int(engine.run("SELECT count(*) FROM judged WHERE verdict = 'keep'")[0][0])
     with connection.transaction():
         connection.execute(_STAGE)

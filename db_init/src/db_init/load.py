@@ -81,7 +81,7 @@ def _fetch_stored(connection: psycopg.Connection, engine: DuckDB) -> None:
             client_id IN (SELECT client_id FROM touched
                           UNION SELECT client_id FROM feature_history WHERE loan_id IN (SELECT loan_id FROM touched))"""
         columns = ", ".join(_STORED).replace("loan_date", "(event_timestamp AT TIME ZONE 'UTC')::date")
-        query = f"SELECT {columns} FROM feature_history WHERE loan_id IS NOT NULL AND {wanted}"  # noqa: S608
+        query = f"SELECT {columns} FROM feature_history WHERE loan_id IS NOT NULL AND {wanted}"
         copy_out(connection, query, file)
         connection.rollback()
     engine.from_csv("stored", file, _STORED)
@@ -128,10 +128,10 @@ def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, sourc
     as_row = _HISTORY.replace("event_timestamp", "strftime(loan_date, '%Y-%m-%d 00:00:00+00')")
     history = engine.to_csv(
         f"SELECT {as_row} FROM fresh_history ORDER BY client_id, loan_date, loan_id", engine.folder / "history.csv"
-    )  # noqa: S608
+    )
     as_row = _ONLINE.replace("event_timestamp", "strftime(loan_date, '%Y-%m-%d 00:00:00+00')")
-    online = engine.to_csv(f"SELECT {as_row} FROM fresh_online", engine.folder / "online.csv")  # noqa: S608
-    refused = engine.to_csv(f"SELECT '{source}', line, reason, row FROM refused", engine.folder / "refused.csv")  # noqa: S608
+    online = engine.to_csv(f"SELECT {as_row} FROM fresh_online", engine.folder / "online.csv")
+    refused = engine.to_csv(f"SELECT '{source}', line, reason, row FROM refused", engine.folder / "refused.csv")
     replaced = engine.to_csv("SELECT loan_id FROM fresh_history WHERE replaces", engine.folder / "replaced.csv")
     with connection.transaction():
         if replaced.stat().st_size:

@@ -7,7 +7,10 @@ import alembic.config
 import psycopg
 from psycopg import sql
 from sqlalchemy import create_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import NullPool
+
+from db_init.database import connect
+from db_init.settings import Settings
 
 READER = "feature_service"
 _GROUP = "feature_reader"
@@ -29,12 +32,17 @@ _GRANTS = """
 """
 
 
-def migrate(connection: psycopg.Connection, reader_password: str | None) -> None:
-    """`reader_password`: given to the role that the feature service uses; None leaves it as it is."""
+def migrate(settings: Settings) -> None:
+    with connect(settings) as connection:
+        password = settings.reader_password
+        _migrate(connection, settings, password.get_secret_value() if password else None)
+
+
+def _migrate(connection: psycopg.Connection, settings: Settings, reader_password: str | None) -> None:
     # Roles belong to the whole server, so the lock must keep out migrations of its other databases, too.
     connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
     connection.commit()
-    _upgrade(connection)
+    _upgrade(settings)
     connection.execute(_GRANTS)
     if reader_password is not None:
         change = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(READER), sql.Literal(reader_password))
@@ -44,12 +52,11 @@ def migrate(connection: psycopg.Connection, reader_password: str | None) -> None
     connection.commit()
 
 
-def _upgrade(connection: psycopg.Connection) -> None:
-    engine = create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool)
+def _upgrade(settings: Settings) -> None:
+    engine = create_engine("postgresql+psycopg://", creator=lambda: connect(settings), poolclass=NullPool)
     config = alembic.config.Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.connect() as borrowed:
         config.attributes["connection"] = borrowed
         alembic.command.upgrade(config, "head")
         borrowed.commit()
-        borrowed.detach()

@@ -7,19 +7,27 @@ from datetime import datetime
 
 import asyncpg
 import orjson
+import structlog
 
 from feature_service.errors import StoreUnavailable
 from feature_service.settings import Settings
 from service_kit.batching import Batcher
 
+log = structlog.get_logger()
+
 _FAULTS = (
     OSError,
     TimeoutError,
-    asyncpg.PostgresError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.UndefinedTableError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-"""What the driver raises when PostgreSQL is away, restarts, refuses, or takes too long."""
+"""What the driver raises when PostgreSQL is away, restarts, refuses, is not set up yet, or takes too long."""
 
 _CURRENT = """
     SELECT client_id, nb_previous_loans, avg_amount_loans_previous, age, years_on_the_job, flag_own_car, event_timestamp
@@ -39,7 +47,9 @@ _AS_OF = """
       FROM (SELECT ($2::timestamptz AT TIME ZONE 'UTC')::date AS day) AS at,
            unnest($1::bigint[]) AS wanted (client_id)
      CROSS JOIN LATERAL (
-           SELECT * FROM feature_history
+           SELECT event_timestamp, birthday, job_start_date, nb_previous_loans, avg_amount_loans_previous, age,
+                  years_on_the_job, flag_own_car
+             FROM feature_history
             WHERE client_id = wanted.client_id AND event_timestamp <= $2
             ORDER BY event_timestamp DESC, loan_id DESC NULLS LAST
             LIMIT 1) AS h
@@ -92,6 +102,7 @@ class FeatureStore:
                 rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
                 return rows
         except _FAULTS as fault:
+            log.warning("store_unavailable", cause=type(fault).__name__)
             raise StoreUnavailable from fault
 
 

@@ -135,9 +135,9 @@ def _serve(server: Server, dataset: Dataset, listener: socket.socket, log: Path)
             timeout_graceful_shutdown=10,
         )  # fmt: skip
         stack = _AnnouncingServer(config, lambda: _announce(port, client_id, dataset, log))
-        with contextlib.suppress(KeyboardInterrupt):
-            with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-                runner.run(stack.serve(sockets=[listener]))
+        loop_factory = config.get_loop_factory()
+        with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(stack.serve(sockets=[listener]))
 
 
 def _run(settings: Settings) -> None:

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+from psycopg import sql
+
 from local_stack.errors import StackError
 from local_stack.postgres import Server
 from local_stack.settings import Settings
@@ -63,7 +66,7 @@ class Loader:
 
     def _load_sample(self) -> None:
         settings = self._settings
-        self._db_init(SAMPLE, "migrate")
+        self._create(SAMPLE)
         with tempfile.TemporaryDirectory(dir=settings.data_dir) as folder:
             loans = Path(folder, "loans.csv")
             self._say(f"making a sample of {settings.sample_clients:,} clients (first run only)")
@@ -75,7 +78,7 @@ class Loader:
 
     def _load_own(self) -> None:
         settings = self._settings
-        self._db_init(OWN, "migrate")
+        self._create(OWN)
         if settings.data:
             self._say(f"loading the loans of {settings.data}")
             self._db_init(OWN, "load", str(settings.data))
@@ -99,6 +102,12 @@ class Loader:
             self._db_init(name, "export-training", str(rows), "--rows", "last")
             models = self._settings.data_dir / "models" / name
             self._python("prediction_service.train", str(rows), "--model-dir", str(models), "--repeats", "1")
+
+    def _create(self, name: str) -> None:
+        with psycopg.connect(self._server.url("postgres"), autocommit=True) as connection:
+            if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        self._db_init(name, "migrate")
 
     def _model_dir(self, name: str) -> Path:
         own = self._settings.data_dir / "models" / name

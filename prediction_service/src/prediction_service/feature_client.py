@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 import httpx
 import orjson
 from httpx_aiohttp import AiohttpTransport
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # Pydantic asks for this one below Python 3.12
 
 from prediction_service.errors import (
     FeatureServiceBroken,

@@ -1,5 +1,6 @@
 """The model card: what a version is, what it can and cannot do, for people. Markdown and two plots."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def _measures(metrics: dict[str, Any]) -> list[str]:
 def _cells(table: FeatureTable) -> list[str]:
     edges = [*table.edges]
     texts = [f"<= {edges[0]:.6g}" if edges else "any"]
-    texts += [f"> {low:.6g}, <= {high:.6g}" for low, high in zip(edges, edges[1:], strict=False)]
+    texts += [f"> {low:.6g}, <= {high:.6g}" for low, high in pairwise(edges)]
     texts += [f"> {edges[-1]:.6g}"] if edges else []
     rows = [f"| {table.name} | {text} | {value:+.4f} |" for text, value in zip(texts, table.values, strict=True)]
     return [*rows, f"| {table.name} | missing (`{table.missing_rule}`) | {table.missing:+.4f} |"]

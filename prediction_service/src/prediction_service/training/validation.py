@@ -89,7 +89,8 @@ def cross_validate(
     rounds: list[np.ndarray] = []
     for repeat in range(repeats):
         kind = StratifiedGroupKFold if grouped else StratifiedKFold
-        splits = kind(folds, shuffle=True, random_state=seed + repeat).split(rows.features, rows.labels, rows.persons)
+        splitter = kind(folds, shuffle=True, random_state=seed + repeat)
+        splits = splitter.split(rows.features, rows.labels, rows.persons if grouped else None)
         out_of_fold = np.empty(len(rows.labels))
         for train, test in splits:
             estimator = factory().fit(rows.features[train], rows.labels[train])

@@ -1,0 +1,37 @@
+"""What several folders of tests build on: a small trained model, rows to train it on."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prediction_service.train import main as train
+from shared_schemas import FEATURE_NAMES
+
+
+def write_training_rows(file: Path, rows: int = 3_000, seed: int = 1) -> Path:
+    """Rows in which risk falls with age, and tenure and amounts are missing at times."""
+    random = np.random.default_rng(seed)
+    with file.open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(["id", *FEATURE_NAMES, "status"])
+        for client_id in range(1, rows + 1):
+            age = int(random.integers(20, 70))
+            nb = int(random.integers(0, 40))
+            amount = round(float(random.uniform(100, 200)), 3) if nb else ""
+            tenure = int(random.integers(0, min(age - 18, 30) + 1)) if random.random() > 0.2 else ""
+            bad = random.random() < 0.35 - 0.004 * age
+            writer.writerow([client_id * 7, nb, amount, age, tenure, int(random.integers(0, 2)), int(bad)])
+    return file
+
+
+@pytest.fixture(scope="session")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A registry with one trained version, "first"."""
+    folder = tmp_path_factory.mktemp("registry")
+    rows = write_training_rows(folder / "rows.csv")
+    models = folder / "models"
+    assert train([str(rows), "--model-dir", str(models), "--version", "first", "--folds", "2", "--repeats", "1"]) == 0
+    yield models
