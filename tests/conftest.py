@@ -1,7 +1,6 @@
 """What several folders of tests build on: a small trained model, rows to train it on."""
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +27,10 @@ def write_training_rows(file: Path, rows: int = 3_000, seed: int = 1) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registry with one trained version, "first"."""
     folder = tmp_path_factory.mktemp("registry")
     rows = write_training_rows(folder / "rows.csv")
     models = folder / "models"
     assert train([str(rows), "--model-dir", str(models), "--version", "first", "--folds", "2", "--repeats", "1"]) == 0
-    yield models
+    return models

@@ -24,6 +24,7 @@ class Lookups:
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
+            await asyncio.sleep(0)
             await self.go.wait()
             if self.failing & set(keys):
                 raise ConnectionError

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -41,9 +42,13 @@ def _account() -> str | None:
 def _run(program: str, *arguments: str) -> None:
     command = [str(_BIN / program), *arguments]
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    # The account's own groups only: root's would take the place of what others may do.
+    account = _account()
+    group, groups = (pwd.getpwnam(account).pw_gid, []) if account else (None, None)
     done = subprocess.run(  # noqa: S603 -- our own programs and paths
-        command, user=_account(), env=environment, cwd="/", capture_output=True, text=True, check=False
-    )
+        command, user=account, group=group, extra_groups=groups, env=environment, cwd="/",
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     if done.returncode:
         reason = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
         raise StackError(f"PostgreSQL's {program} failed: {reason[0]}")

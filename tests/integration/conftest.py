@@ -1,0 +1,43 @@
+"""A real PostgreSQL for the session; a database of its own for each test."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from db_init.migrate import migrate
+from db_init.settings import Settings
+from local_stack.postgres import Server, running_postgres
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_postgres(tmp_path_factory.mktemp("pg")) as running:
+        with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
+            connection.execute("CREATE DATABASE template_features")
+        migrate(Settings(database_url=SecretStr(running.url("template_features"))))
+        yield running
+
+
+@pytest.fixture
+def database(server: Server) -> str:
+    """The name of a fresh database with the schema in it."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_features")  # type: ignore[arg-type]
+    return name
+
+
+@pytest.fixture
+def settings(server: Server, database: str) -> Settings:
+    return Settings(database_url=SecretStr(server.url(database)))
+
+
+@pytest.fixture
+def loans_file(tmp_path: Path) -> Path:
+    return tmp_path / "loans.csv"
