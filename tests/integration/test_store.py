@@ -27,7 +27,7 @@ LOANS = """
 ONLINE = """
     INSERT INTO online_features (client_id, event_timestamp, nb_previous_loans, avg_amount_loans_previous, age,
                                  years_on_the_job, flag_own_car)
-    SELECT 5, '2020-03-01+00', 1, 100.5, 41, NULL, 0 UNION ALL
+    SELECT 5, timestamptz '2020-03-01+00', 1, 100.5, 41, NULL::integer, 0 UNION ALL
     SELECT n, '2020-01-01+00', n % 60, 128.90637116931464, NULL, 2, 1 FROM generate_series(100, 1999) AS n
 """
 

@@ -26,6 +26,8 @@ def connect(settings: Settings) -> psycopg.Connection:
                 connect_timeout=5,
                 options="-c timezone=UTC -c datestyle=ISO -c client_min_messages=warning",
             )
+        except psycopg.ProgrammingError as error:
+            raise LoadError("DB_INIT_DATABASE_URL is not the URL of a PostgreSQL database.") from error
         except psycopg.OperationalError as error:
             if time.monotonic() >= deadline:
                 raise LoadError(

@@ -1,18 +1,21 @@
 """Runs the pipeline in DuckDB: reads files, computes on disk where memory ends, writes CSV for PostgreSQL."""
 
+import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import ibis
 
+from db_init.csv_lines import rewrite
 from db_init.errors import LoadError
-from db_init.files import check_columns, check_readable, csv_columns, is_parquet
+from db_init.files import Scan, check_columns, check_readable, csv_columns, is_parquet, scan
 
 _LONGEST_LINE = 1 << 21
 
@@ -48,56 +51,56 @@ class DuckDB:
         return file
 
     def from_csv(self, name: str, file: Path, columns: Mapping[str, str]) -> None:
-        kinds = ", ".join(f"'{column}': '{kind}'" for column, kind in columns.items())
-        source = f"read_csv('{_quoted(file)}', header = false, auto_detect = false, delim = ',', quote = '\"', columns = {{{kinds}}})"
-        self.run(f"CREATE OR REPLACE TABLE {name} AS FROM {source}")
+        self.run(f"CREATE OR REPLACE TABLE {name} AS FROM {_csv(file, columns)}")
 
-    def read(self, file: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> int:
-        """Fill table `raw` (line, and the columns as text) and `malformed` (line, text). The number of lines read."""
+    def read(self, file: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> Scan:
+        """Fill table `raw` (line, and the columns as text) and `malformed` (line, text)."""
         check_readable(file)
-        try:
-            (self._read_parquet if is_parquet(file) else self._read_csv)(file, needed, optional)
-        except duckdb.Error as error:
-            raise LoadError(f"{file} cannot be read as {'Parquet' if is_parquet(file) else 'CSV'}.") from error
-        return self.count("raw") + self.count("malformed")
+        scanned = scan(file)
+        if is_parquet(file):
+            self._read_parquet(file, needed, optional)
+        else:
+            self._read_csv(file, scanned, needed, optional)
+        return scanned
 
-    def _read_csv(self, file: Path, needed: Sequence[str], optional: Sequence[str]) -> None:
+    def _read_csv(self, file: Path, scanned: Scan, needed: Sequence[str], optional: Sequence[str]) -> None:
         names = csv_columns(file)
         check_columns(file, names, needed)
         wanted = [*needed, *(name for name in optional if name in names)]
-        cells = ", ".join(f"'c{position}': 'VARCHAR'" for position in range(len(names)))
-        chosen = ", ".join(f'c{names.index(name)} AS "{name}"' for name in wanted)
         absent = "".join(f', NULL::VARCHAR AS "{name}"' for name in optional if name not in names)
-        source = (
-            f"read_csv('{_quoted(file)}', header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"', "
-            f"columns = {{{cells}}}, store_rejects = true, rejects_limit = 0, strict_mode = true, "
-            f"max_line_size = {_LONGEST_LINE})"
-        )
-        self.run(
-            f"CREATE OR REPLACE TEMP TABLE accepted AS SELECT row_number() OVER () AS number, {chosen}{absent} FROM {source}"
-        )
-        self.run(
-            "CREATE OR REPLACE TABLE malformed AS SELECT line, any_value(csv_line) AS text FROM reject_errors GROUP BY line"
-        )
-        # A refused line moves all after it: the n-th accepted one is n lines below the header, and one more for each refused.
-        self.run("""
-            CREATE OR REPLACE TABLE raw AS
-            SELECT (number + 1 + coalesce(shift.refused, 0))::BIGINT AS line, accepted.* EXCLUDE (number)
-              FROM accepted ASOF LEFT JOIN (
-                   SELECT line - 1 - row_number() OVER (ORDER BY line) AS before, row_number() OVER (ORDER BY line) AS refused
-                     FROM malformed) AS shift ON accepted.number > shift.before;
-            DROP TABLE accepted""")
+        self.run("CREATE OR REPLACE TABLE malformed (line BIGINT, text VARCHAR)")
+        columns = {f"c{position}": "VARCHAR" for position in range(len(names))}
+        chosen = ", ".join(f'c{names.index(name)} AS "{name}"' for name in wanted)
+        try:
+            self.run(f"""
+                CREATE OR REPLACE TABLE raw AS SELECT row_number() OVER () + 1 AS line, {chosen}{absent}
+                  FROM {_csv(file, columns, header=True)}""")
+        except (duckdb.InvalidInputException, duckdb.ConversionException):
+            regular = False
+        else:
+            regular = self.count("raw") == scanned.lines and not scanned.binary
+        if not regular:  # a line that is not like the others, or a cell of several lines: slower, and exact about lines
+            good, bad = self.folder / "good.csv", self.folder / "malformed.csv"
+            rewrite(file, names, wanted, good, bad)
+            columns = {"line": "BIGINT", **dict.fromkeys(wanted, "VARCHAR")}
+            self.run(f"CREATE OR REPLACE TABLE raw AS SELECT *{absent} FROM {_csv(good, columns)}")
+            self.run(f"INSERT INTO malformed FROM {_csv(bad, {'line': 'BIGINT', 'text': 'VARCHAR'})}")
 
     def _read_parquet(self, file: Path, needed: Sequence[str], optional: Sequence[str]) -> None:
         source = f"read_parquet('{_quoted(file)}', file_row_number = true)"
-        kinds = {str(row[0]): str(row[1]) for row in self.run(f"DESCRIBE SELECT * FROM {source}")}
-        check_columns(file, kinds, needed)
-        wanted = ", ".join(_as_text(name, kinds[name]) for name in (*needed, *optional) if name in kinds)
-        absent = "".join(f', NULL::VARCHAR AS "{name}"' for name in optional if name not in kinds)
-        self.run(
-            f"CREATE OR REPLACE TABLE raw AS SELECT (file_row_number + 1)::BIGINT AS line, {wanted}{absent} FROM {source}"
-        )
         self.run("CREATE OR REPLACE TABLE malformed (line BIGINT, text VARCHAR)")
+        try:
+            kinds = {str(row[0]): str(row[1]) for row in self.run(f"DESCRIBE SELECT * FROM {source}")}
+            check_columns(file, kinds, needed)
+            cells = [_as_text(name, kinds[name]) for name in (*needed, *optional) if name in kinds]
+            cells += [f'NULL::VARCHAR AS "{name}"' for name in optional if name not in kinds]
+            self.run(
+                f"CREATE OR REPLACE TABLE raw AS SELECT file_row_number + 1 AS line, {', '.join(cells)} FROM {source}"
+            )
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as error:
+            raise LoadError(f"{file} cannot be read as Parquet: it is damaged, or something else.") from error
 
 
 def _as_text(name: str, kind: str) -> str:
@@ -107,30 +110,47 @@ def _as_text(name: str, kind: str) -> str:
         return f'coalesce({whole}, "{name}"::VARCHAR) AS "{name}"'
     if kind.startswith("TIMESTAMP"):
         return f'strftime("{name}", \'%Y-%m-%dT%H:%M:%S.%fZ\') AS "{name}"'
-    return f'"{name}"::VARCHAR AS "{name}"'
+    return f"""replace("{name}"::VARCHAR, chr(0), '\ufffd') AS "{name}\""""
 
 
 def _quoted(file: Path) -> str:
     return str(file).replace("'", "''")
 
 
+def _csv(file: Path, columns: Mapping[str, str], *, header: bool = False) -> str:
+    kinds = ", ".join(f"'{column}': '{kind}'" for column, kind in columns.items())
+    return (
+        f"read_csv('{_quoted(file)}', header = {header}, auto_detect = false, delim = ',', quote = '\"', escape = '\"', "
+        f"columns = {{{kinds}}}, strict_mode = true, max_line_size = {_LONGEST_LINE})"
+    )
+
+
 _PREFIX = "db_init-"
+_YOUNG_SECONDS = 10
 
 
 def _sweep() -> None:
-    """Remove the folders of loads that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
-        owner = folder.name.removeprefix(_PREFIX).split("-")[0]
-        if owner.isdecimal() and not Path(f"/proc/{owner}").exists() and Path("/proc/self").exists():
+    """Remove the folders of loads that were killed: a living one holds the lock of its own."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError), (folder / "alive").open() as alive:
+            if time.time() - folder.stat().st_mtime < _YOUNG_SECONDS:  # its owner may be about to take the lock
+                continue
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def open_duckdb(memory: str) -> Iterator[DuckDB]:
     _sweep()
-    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as folder:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, Path(folder, "alive").open("w") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
         engine = DuckDB(Path(folder), memory)
         try:
             yield engine
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            raise LoadError(
+                f"The feature pipeline ran out of room: it may use {memory} of memory (DB_INIT_MEMORY) and needs free disk "
+                f"space under {tempfile.gettempdir()} (TMPDIR)."
+            ) from error
         finally:
             engine.ibis.disconnect()

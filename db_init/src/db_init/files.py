@@ -3,12 +3,14 @@
 import csv
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from db_init.errors import LoadError
 
 _LONGEST_HEADER = 1 << 20
 _MOST_COLUMNS = 10_000
+_CHUNK = 1 << 20
 
 
 def is_parquet(file: Path) -> bool:
@@ -32,16 +34,20 @@ def check_readable(file: Path) -> None:
 def csv_columns(file: Path) -> list[str]:
     """The names in the first line of a CSV file."""
     with file.open("rb") as content:
-        line = content.readline(_LONGEST_HEADER)
+        start = content.read(_LONGEST_HEADER)
+    line = start.replace(b"\r", b"\n").split(b"\n", 1)[0]
     if len(line) >= _LONGEST_HEADER:
         raise LoadError(f"The first line of {file} is longer than {_LONGEST_HEADER:,} bytes; it must name the columns.")
     try:
-        text = line.decode("utf-8-sig").rstrip("\r\n")
+        text = line.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise LoadError(
             f"{file} is not UTF-8 text. Save it as CSV in UTF-8, or as Parquet with the ending .parquet."
         ) from None
-    names = [name.strip() for name in next(csv.reader([text]), [])]
+    try:
+        names = [name.strip() for name in next(csv.reader([text], strict=True), [])]
+    except csv.Error as error:
+        raise LoadError(f"The first line of {file} cannot be read as the names of columns: {error}.") from error
     if len(names) > _MOST_COLUMNS:
         raise LoadError(f"{file} has {len(names):,} columns; at most {_MOST_COLUMNS:,} are read.")
     return names
@@ -62,6 +68,21 @@ def check_columns(file: Path, present: Iterable[str], needed: Iterable[str]) -> 
     raise LoadError(message)
 
 
-def digest(file: Path) -> str:
+@dataclass(frozen=True)
+class Scan:
+    """A file's SHA-256, the number of lines below the first, and whether a byte is in it that no text has."""
+
+    digest: str
+    lines: int
+    binary: bool
+
+
+def scan(file: Path) -> Scan:
+    digest, ends, binary, last = hashlib.sha256(), 0, False, b""
     with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+        while chunk := content.read(_CHUNK):
+            digest.update(chunk)
+            ends += chunk.count(b"\n")
+            binary = binary or b"\0" in chunk
+            last = chunk[-1:]
+    return Scan(digest.hexdigest(), ends - (last == b"\n"), binary)

@@ -9,7 +9,6 @@ import psycopg
 from db_init.database import copy_in, exclusive
 from db_init.duckdb_engine import DuckDB, open_duckdb
 from db_init.errors import LoadError
-from db_init.files import digest
 from db_init.progress import Steps
 from db_init.report import Report
 from shared_schemas import FEATURE_NAMES
@@ -19,12 +18,16 @@ _INTEGERS = ("nb_previous_loans", "age", "years_on_the_job", "flag_own_car")
 _VALUES = ", ".join(FEATURE_NAMES)
 
 # A cell is read as what it must be, or is named as unreadable; an empty one is null.
+_INSTANT = (
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
+)
 _PARSE = """
     CREATE TABLE cells AS SELECT line, {trimmed} FROM raw;
     CREATE TABLE parsed AS
     SELECT line, CASE WHEN regexp_full_match(id, '[0-9]{{1,19}}') THEN try_cast(id AS BIGINT) END AS client_id, {values},
-           CASE WHEN status IN ('0', '1') THEN status::SMALLINT END AS status,
-           try_cast(event_timestamp AS TIMESTAMPTZ) AS event_timestamp
+           CASE WHEN regexp_full_match(status, '[01]([.]0*)?') THEN left(status, 1)::SMALLINT END AS status,
+           CASE WHEN regexp_full_match(event_timestamp, '{instant}') AND event_timestamp >= '0001-01-02'
+                THEN try_cast(event_timestamp AS TIMESTAMPTZ) END AS event_timestamp
       FROM cells;
     CREATE TABLE vectors AS
     SELECT parsed.*,
@@ -86,10 +89,11 @@ def import_features(
     started = time.monotonic()
     with open_duckdb(memory) as engine, exclusive(connection, say):
         steps.step(f"reading {file.name}")
-        report = Report(read=engine.read(file, NEEDED, ("event_timestamp",)))
+        source = engine.read(file, NEEDED, ("event_timestamp",)).digest
+        report = Report(read=engine.count("raw") + engine.count("malformed"))
         _judge(engine, report, timed=bool(engine.run("SELECT 1 FROM raw WHERE event_timestamp IS NOT NULL LIMIT 1")))
         steps.step("writing")
-        _write(connection, engine, report, digest(file))
+        _write(connection, engine, report, source)
         if not report.balances():
             raise LoadError(f"The lines of {file} do not add up. This is a defect; please report it.")
     report.seconds = time.monotonic() - started
@@ -99,7 +103,8 @@ def import_features(
 def _read_value(name: str) -> str:
     if name in _INTEGERS:  # 12 may be written 12.0
         whole = f"regexp_full_match({name}, '[+-]?[0-9]+([.]0*)?')"
-        return f"CASE WHEN {whole} THEN try_cast(try_cast({name} AS DECIMAL(38, 0)) AS INTEGER) END"
+        kind = "SMALLINT" if name == "flag_own_car" else "INTEGER"
+        return f"CASE WHEN {whole} THEN try_cast(try_cast({name} AS DECIMAL(38, 0)) AS {kind}) END"
     number = f"try_cast({name} AS DOUBLE)"
     return f"CASE WHEN isfinite({number}) THEN {number} END"
 
@@ -113,7 +118,7 @@ def _judge(engine: DuckDB, report: Report, *, timed: bool) -> None:
     ]
     if timed:
         unreadable.append("WHEN cells.event_timestamp IS NULL THEN 'event_timestamp_missing'")
-    engine.run(_PARSE.format(trimmed=trimmed, values=values, unreadable=" ".join(unreadable)))
+    engine.run(_PARSE.format(instant=_INSTANT, trimmed=trimmed, values=values, unreadable=" ".join(unreadable)))
     engine.run(_JUDGE.format(values=_VALUES))
     engine.run("""
         CREATE TABLE refused AS

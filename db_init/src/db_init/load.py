@@ -12,7 +12,6 @@ from db_init import pipeline
 from db_init.database import copy_in, copy_out, exclusive
 from db_init.duckdb_engine import DuckDB, open_duckdb
 from db_init.errors import LoadError
-from db_init.files import digest
 from db_init.progress import Steps
 from db_init.report import Report
 
@@ -48,7 +47,8 @@ def load(
     started = time.monotonic()
     with open_duckdb(memory) as engine, exclusive(connection, say):
         steps.step(f"reading {file.name}")
-        report = Report(read=engine.read(file, pipeline.NEEDED))
+        source = engine.read(file, pipeline.NEEDED).digest
+        report = Report(read=engine.count("raw") + engine.count("malformed"))
         engine.keep("lines", pipeline.parsed(engine.table("raw")))
         steps.step("comparing with what is stored")
         _fetch_stored(connection, engine)
@@ -60,7 +60,7 @@ def load(
                 f"The lines of {file} do not add up: nothing was loaded. This is a defect; please report it."
             )
         steps.step("writing", engine.count("fresh_history"))
-        _write(connection, engine, report, digest(file), steps)
+        _write(connection, engine, report, source, steps)
     report.seconds = time.monotonic() - started
     return report
 

@@ -45,8 +45,11 @@ def _migrate(connection: psycopg.Connection, settings: Settings, reader_password
     _upgrade(settings)
     connection.execute(_GRANTS)
     if reader_password is not None:
-        change = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(READER), sql.Literal(reader_password))
-        connection.execute(change)
+        # Hashed here, so that it stands in no server log.
+        hashed = connection.pgconn.encrypt_password(
+            reader_password.encode(), READER.encode(), b"scram-sha-256"
+        ).decode()
+        connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(READER), sql.Literal(hashed)))
     connection.commit()
     connection.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
     connection.commit()

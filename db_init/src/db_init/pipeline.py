@@ -15,7 +15,8 @@ Column = Any
 _AMOUNT_LIMIT = 1e15
 """Amounts from here on are refused: sums are exact in decimals of 38 digits only below."""
 
-_EARLIEST = "1900-01-01"
+_EARLIEST = "0001-01-01"
+_EARLIEST_OF_A_LIFE = "1900-01-01"
 
 
 def _text(column: Column) -> Column:
@@ -23,18 +24,14 @@ def _text(column: Column) -> Column:
 
 
 def _integer(column: Column) -> Column:
-    text = _text(column)
-    return text.re_search(r"^[0-9]{1,19}$").ifelse(text.try_cast("int64"), ibis.null("int64"))
+    """1.0 is 1: writers that know no missing integers make them so."""
+    return _text(column).re_extract(r"^([0-9]{1,19})([.]0+)?$", 1).nullif("").try_cast("int64")
 
 
-def _date(column: Column) -> Column:
-    text = _text(column)
-    readable = text.re_search(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T]00:00:00([.]0+)?(Z|[+]00:?00)?)?$")
-    return readable.ifelse(text.left(10).try_cast("date"), ibis.null("date"))
-
-
-def _recent(date: Column) -> Column:
-    return (date >= ibis.literal(_EARLIEST).cast("date")).ifelse(date, ibis.null("date"))
+def _date(column: Column, earliest: str) -> Column:
+    day = _text(column).re_extract(r"^([0-9]{4}-[0-9]{2}-[0-9]{2})([ T]00:00:00([.]0+)?(Z|[+]00:?00)?)?$", 1)
+    date = day.nullif("").try_cast("date")
+    return (date >= ibis.literal(earliest).cast("date")).ifelse(date, ibis.null("date"))
 
 
 _NUMBER = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?$"
@@ -46,17 +43,17 @@ def parsed(raw: Table) -> Table:
     amount = _text(raw.loan_amount)
     number = amount.re_search(_NUMBER).ifelse(amount.try_cast("float64"), ibis.null("float64"))
     car = _text(raw.flag_own_car).upper()
-    status = _text(raw.status)
+    status = _integer(raw.status)
     typed = raw.select(
         "line",
         loan_id=_integer(raw.loan_id),
         client_id=_integer(raw.id),
-        loan_date=_recent(_date(raw.loan_date)),
+        loan_date=_date(raw.loan_date, _EARLIEST),
         loan_amount=number,
-        birthday=_recent(_date(raw.birthday)),
-        job_start_date=_recent(_date(raw.job_start_date)),
+        birthday=_date(raw.birthday, _EARLIEST_OF_A_LIFE),
+        job_start_date=_date(raw.job_start_date, _EARLIEST_OF_A_LIFE),
         flag_own_car=ibis.cases((car == "Y", 1), (car == "N", 0), else_=ibis.null("int16")).cast("int16"),
-        status=status.isin(["0", "1"]).ifelse(status.try_cast("int16"), ibis.null("int16")),
+        status=status.isin([0, 1]).ifelse(status, ibis.null("int64")).cast("int16"),
         amount_given=amount,
         missing=ibis.cases(
             *((_text(raw[name]).isnull(), f"{name}_missing") for name in ("id", "loan_id", "loan_date", "loan_amount")),

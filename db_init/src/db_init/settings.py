@@ -25,4 +25,8 @@ class Settings(BaseSettings):
     wait_seconds: float = Field(
         default=30.0, ge=0, description="How long to wait for a database that is not there yet."
     )
-    memory: str = Field(default="2GB", description="Memory that the feature pipeline may use before it turns to disk.")
+    memory: str = Field(
+        default="2GB",
+        pattern=r"^[0-9]+([.][0-9]+)? ?([kKMGT]i?)?B$",
+        description="Memory that the feature pipeline may use before it turns to disk.",
+    )

@@ -1,20 +1,18 @@
 """Serves any other scikit-learn classifier from its joblib file. Only this module unpickles, and only verified bytes."""
 
 import asyncio
-import hashlib
 import io
+import pickle  # its error class alone
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from prediction_service.artefact import Artefact, ModelRefused, check_probes
+from prediction_service.artefact import Artefact, ModelRefused, check_probes, vouched_content
 from prediction_service.scorecard import Values
 
 
 def _estimator(artefact: Artefact) -> Any:
-    content = (artefact.folder / "model.joblib").read_bytes()
-    if hashlib.sha256(content).hexdigest() != artefact.manifest.files["model.joblib"].sha256:
-        raise ModelRefused("its file model.joblib is not the one that the manifest vouches for")
+    content = vouched_content(artefact.folder, artefact.manifest, "model.joblib")
     try:
         import joblib  # noqa: PLC0415 -- serving tables must not load scikit-learn
         import sklearn  # noqa: PLC0415
@@ -25,7 +23,10 @@ def _estimator(artefact: Artefact) -> Any:
     trained_with = artefact.manifest.libraries.get("scikit-learn")
     if trained_with != sklearn.__version__:
         raise ModelRefused(f"it was trained with scikit-learn {trained_with}; installed is {sklearn.__version__}")
-    return joblib.load(io.BytesIO(content))
+    try:
+        return joblib.load(io.BytesIO(content))
+    except (ImportError, AttributeError, EOFError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        raise ModelRefused(f"its estimator {artefact.manifest.estimator} cannot be unpickled here") from error
 
 
 class PickledModel:
@@ -33,8 +34,8 @@ class PickledModel:
 
     def __init__(self, artefact: Artefact) -> None:
         self._estimator = _estimator(artefact)
+        check_probes(artefact.folder, artefact.manifest, self._predict)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
-        check_probes(artefact.folder, artefact.manifest, lambda values: self._predict([values])[0])
 
     def _predict(self, rows: Sequence[Values]) -> list[float]:
         import numpy as np  # noqa: PLC0415

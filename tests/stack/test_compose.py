@@ -1,0 +1,156 @@
+"""The whole system as a user starts it: `docker compose up`, asked, hurt, healed, stopped."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+CLIENT = 5008804
+ROOT = Path(__file__).parents[2]
+
+
+class Compose:
+    def __init__(self) -> None:
+        self._environment = os.environ | {
+            "COMPOSE_PROJECT_NAME": f"credit-risk-test-{os.getpid()}",
+            "FRONT_PORT": "0", "FEATURE_PORT": "0", "PREDICTION_PORT": "0", "SAMPLE_CLIENTS": "3000",
+        }  # fmt: skip
+
+    def __call__(self, *arguments: str, timeout: float = 300) -> str:
+        done = subprocess.run(
+            ["docker", "compose", *arguments], cwd=ROOT, env=self._environment, capture_output=True, text=True,
+            timeout=timeout, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    def base(self, service: str, port: int) -> str:
+        return f"http://{self('port', service, str(port)).strip()}"
+
+    def get(self, path: str, service: str = "gateway", port: int = 8080) -> httpx.Response:
+        return httpx.get(f"{self.base(service, port)}/{path}", timeout=10)
+
+
+@pytest.fixture(scope="module")
+def compose(images: None) -> Iterator[Compose]:
+    running = Compose()
+    try:
+        running("up", "-d", "--wait")
+        yield running
+    finally:
+        running("down", "-v", "--timeout", "5")
+
+
+def eventually(check: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if check():
+                return
+        except httpx.TransportError:
+            pass
+        assert time.monotonic() < deadline, "it did not come back"
+        time.sleep(0.3)
+
+
+def test_the_front_door_answers_both_questions(compose: Compose) -> None:
+    vector = compose.get(f"online_feature_store/client_id={CLIENT}").json()
+    risk = compose.get(f"credit_risk/client_id={CLIENT}").json()
+    assert vector["client_id"] == risk["client_id"] == CLIENT
+    assert {name: vector[name] for name in risk["input_variables"]} == risk["input_variables"]
+    assert compose.get("credit_risk/client_id=1").json()["type"] == "/problems/client-not-found"
+    assert compose.get("credit_risk/client_id=a%20b").json()["type"] == "/problems/invalid-request"
+
+
+def test_the_front_door_leads_a_browser_to_the_documentation(compose: Compose) -> None:
+    welcome = compose.get("")
+    assert (welcome.status_code, welcome.headers["location"].rsplit("/", 1)[1]) == (302, "docs")
+    assert "swagger-ui" in compose.get("docs").text
+    for service in ("feature-service", "prediction-service"):
+        assert f"{service}/openapi.json" in compose.get("docs/start.js").text
+        assert compose.get(f"{service}/openapi.json").json()["paths"]
+    assert compose.get("docs/assets/swagger-ui-bundle.js").status_code == 200
+
+
+def test_each_service_answers_at_its_own_port(compose: Compose) -> None:
+    assert compose.get(f"online_feature_store/client_id={CLIENT}", "feature-service", 8001).status_code == 200
+    assert compose.get(f"credit_risk/client_id={CLIENT}", "prediction-service", 8002).status_code == 200
+
+
+def test_without_the_feature_service_nobody_is_called_unknown(compose: Compose) -> None:
+    compose("stop", "feature-service")
+    for service, port in (("gateway", 8080), ("prediction-service", 8002)):
+        base = compose.base(service, port)
+        for client_id in (CLIENT, 1):
+            started = time.monotonic()
+            answer = httpx.get(f"{base}/credit_risk/client_id={client_id}", timeout=10)
+            assert time.monotonic() - started < 3
+            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/feature-service-unavailable")
+    assert (
+        compose.get(f"online_feature_store/client_id={CLIENT}").json()["type"]
+        == "/problems/feature-service-unavailable"
+    )
+    assert compose.get("health/ready", "prediction-service", 8002).status_code == 200
+    compose("start", "feature-service")
+    eventually(lambda: compose.get(f"credit_risk/client_id={CLIENT}").status_code == 200)
+    assert compose.get("credit_risk/client_id=1").json()["type"] == "/problems/client-not-found"
+
+
+def test_without_the_database_nobody_is_called_unknown(compose: Compose) -> None:
+    compose("stop", "db")
+    for path in (f"online_feature_store/client_id={CLIENT}", f"credit_risk/client_id={CLIENT}"):
+        answer = compose.get(path)
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/store-unavailable")
+    compose("start", "db")
+    eventually(lambda: compose.get(f"credit_risk/client_id={CLIENT}").status_code == 200)
+
+
+@pytest.mark.parametrize(
+    "order", [("feature-service", "prediction-service"), ("prediction-service", "feature-service")]
+)
+def test_services_restart_in_either_order(compose: Compose, order: tuple[str, str]) -> None:
+    for service in order:
+        compose("restart", service)
+    eventually(lambda: compose.get(f"credit_risk/client_id={CLIENT}").status_code == 200)
+
+
+def test_the_prediction_service_cannot_reach_the_database(compose: Compose) -> None:
+    attempt = "import socket; socket.create_connection(('{}', 5432), 2)"
+    ids = compose("ps", "-q", "db").split()
+    networks = json.loads(
+        subprocess.check_output(["docker", "inspect", *ids, "-f", "{{json .NetworkSettings.Networks}}"])
+    )
+    addresses = [network["IPAddress"] for network in networks.values()]
+    for host in ("db", *addresses):
+        with pytest.raises(AssertionError, match=r"gaierror|[Tt]imed? ?out|unreachable"):
+            compose("exec", "-T", "prediction-service", "python", "-c", attempt.format(host))
+        compose("exec", "-T", "feature-service", "python", "-c", attempt.format(host))
+
+
+def test_our_containers_run_without_privileges(compose: Compose) -> None:
+    for service in ("feature-service", "prediction-service"):
+        assert compose("exec", "-T", service, "id", "-u").strip() == "10001"
+        with pytest.raises(AssertionError, match="Read-only file system"):
+            compose("exec", "-T", service, "touch", "/app/x")
+        described = json.loads(subprocess.check_output(["docker", "inspect", *compose("ps", "-q", service).split()]))[0]
+        assert described["HostConfig"]["CapDrop"] == ["ALL"]
+        assert "password" not in json.dumps(described["Config"]["Env"]).lower()
+
+
+def test_the_logs_hold_requests_and_no_client(compose: Compose) -> None:
+    compose.get(f"credit_risk/client_id={CLIENT}")
+    logs = compose("logs", "--no-color", "feature-service", "prediction-service", "gateway")
+    assert '"route":"/credit_risk/client_id={client_id}"' in logs
+    assert str(CLIENT) not in logs
+
+
+def test_it_stops_and_comes_back_with_its_data(compose: Compose) -> None:
+    before = compose.get(f"credit_risk/client_id={CLIENT}").json()
+    compose("down", "--timeout", "15")
+    compose("up", "-d", "--wait")
+    assert compose.get(f"credit_risk/client_id={CLIENT}").json() == before
