@@ -24,7 +24,7 @@ def current_version(model_dir: Path) -> str | None:
     """The name in MODEL_DIR/current, or None if there is none."""
     try:
         name = (model_dir / "current").read_text(encoding="ascii").strip()
-    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError):
         return None
     return name if is_version_name(name) else None
 
