@@ -29,7 +29,7 @@ def database(server: Server) -> str:
     """The name of a fresh database with the schema in it."""
     name = f"test_{next(_numbers)}"
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_features")  # type: ignore[arg-type]
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_features")
     return name
 
 

@@ -66,7 +66,7 @@ def loaded(settings: Settings, capsys: pytest.CaptureFixture[str], file: Path, *
 
 def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(settings.database_url.get_secret_value()) as connection:
-        return connection.execute(query).fetchall()  # type: ignore[arg-type]
+        return connection.execute(query).fetchall()
 
 
 FEATURES = "nb_previous_loans, avg_amount_loans_previous, age, years_on_the_job, flag_own_car"
@@ -457,7 +457,7 @@ def test_the_services_role_may_read_what_it_serves_and_nothing_else(
         connection.execute("SET default_transaction_read_only = off")
         for statement in refused:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(statement)  # type: ignore[arg-type]
+                connection.execute(statement)
 
 
 def test_migrate_runs_again_and_twice_at_once(settings: Settings) -> None:

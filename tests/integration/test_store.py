@@ -129,14 +129,14 @@ def test_a_database_that_goes_away_is_an_outage_and_its_return_is_noticed(server
         async with service(server, filled) as client:
             assert (await client.get("/online_feature_store/client_id=5")).status_code == 200
             with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-                admin.execute(f"ALTER DATABASE {filled} ALLOW_CONNECTIONS false")  # type: ignore[arg-type]
+                admin.execute(f"ALTER DATABASE {filled} ALLOW_CONNECTIONS false")
                 admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [filled])
                 for _ in range(3):
                     answer = await client.get("/online_feature_store/client_id=5")
                     assert (answer.status_code, answer.json()["type"]) == (503, "/problems/store-unavailable")
                 assert (await client.get("/health/ready")).status_code == 503
                 assert (await client.get("/health/live")).status_code == 200
-                admin.execute(f"ALTER DATABASE {filled} ALLOW_CONNECTIONS true")  # type: ignore[arg-type]
+                admin.execute(f"ALTER DATABASE {filled} ALLOW_CONNECTIONS true")
             assert (await client.get("/online_feature_store/client_id=5")).status_code == 200
 
     asyncio.run(scenario())

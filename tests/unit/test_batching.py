@@ -63,7 +63,7 @@ def test_lookups_of_one_moment_share_a_call_and_each_gets_its_own_value() -> Non
 def test_a_key_that_has_no_value_is_none_and_spoils_nothing() -> None:
     async def scenario() -> None:
         batcher = Batcher(Lookups().fetch)
-        assert await asyncio.gather(batcher.get(10, "a"), batcher.get(11, "b")) == [None, "value 11"]
+        assert list(await asyncio.gather(batcher.get(10, "a"), batcher.get(11, "b"))) == [None, "value 11"]
 
     run(scenario())
 

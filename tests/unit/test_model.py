@@ -21,7 +21,7 @@ from shared_schemas import FEATURE_NAMES
 
 
 def table(name: str = "age", **changes: Any) -> FeatureTable:
-    given_ = {
+    given_: dict[str, Any] = {
         "name": name, "edges": (30.0, 50.0), "values": (0.3, 0.1, -0.2), "missing": 0.05, "missing_rule": "missing_cell",
         "monotonic": -1, "population_mean": 0.1,
     }  # fmt: skip
@@ -99,6 +99,11 @@ def edit_tables(change: Callable[[dict[str, Any]], None]) -> Callable[[Path, dic
 
 AGE = FEATURE_NAMES.index("age")
 
+
+def _overwrite(file: Path) -> None:
+    file.write_text("{}")
+
+
 REFUSED: dict[str, Callable[[Path, dict[str, Any]], None]] = {
     "schema_version": lambda _, manifest: manifest.update(schema_version=2),
     "threshold": lambda _, manifest: manifest.update(threshold=1.0),
@@ -110,7 +115,7 @@ REFUSED: dict[str, Callable[[Path, dict[str, Any]], None]] = {
     "does not vouch for": lambda _, manifest: manifest["files"].pop("tables.json"),
     "outside of its folder": lambda _, manifest: manifest["files"].update({"../x": {"sha256": "", "size": 0}}),
     "cannot be read": lambda folder, _: (folder / "card.md").unlink(),
-    "tables cannot be read": lambda folder, _: (folder / "tables.json").write_text("{}") and None,
+    "tables cannot be read": lambda folder, _: _overwrite(folder / "tables.json"),
     "edges that do not increase": edit_tables(lambda tables: tables["tables"][AGE]["edges"].reverse()),
     "not finite": edit_tables(lambda tables: tables["tables"][AGE].update(missing=math.inf)),
     "one value more": edit_tables(lambda tables: tables["tables"][AGE]["values"].pop()),
@@ -148,7 +153,7 @@ def test_another_classifier_serves_from_its_verified_file(tmp_path: Path) -> Non
     )
     model = ServedModel(load(tmp_path / "lr"))
     estimator = joblib.load(tmp_path / "lr" / "model.joblib")
-    [probability] = asyncio.run(model.probabilities([[1, None, 40, 3, 1]]))  # type: ignore[arg-type]
+    [probability] = asyncio.run(model.probabilities([[1, None, 40, 3, 1]]))
     assert probability == pytest.approx(estimator.predict_proba([[1, np.nan, 40, 3, 1]])[0, 1], abs=1e-12)
     assert set(model.missing_rules.values()) == {"model"}
 

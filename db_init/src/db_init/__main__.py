@@ -1,6 +1,7 @@
 """The commands of the database's owner: `python -m db_init COMMAND`."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
@@ -23,12 +24,15 @@ from db_init.settings import PREFIX, Settings
 Arguments = argparse.Namespace
 
 
-def _settings() -> Settings:
+def _settings(arguments: Arguments) -> Settings:
+    given = {} if arguments.wait is None else {"wait_seconds": arguments.wait}
     try:
-        return Settings()  # from the environment
+        return Settings(**given)  # and the environment
     except ValidationError as error:
-        names = ", ".join(f"{PREFIX}{str(found['loc'][0]).upper()}" for found in error.errors())
-        raise LoadError(f"Set {names}: postgresql://owner@host/database") from error
+        [first, *_] = error.errors()
+        name = f"{PREFIX}{str(first['loc'][0]).upper()}"
+        form = {f"{PREFIX}DATABASE_URL": "postgresql://owner@host/database", f"{PREFIX}MEMORY": "a size such as 2GB"}
+        raise LoadError(f"Set {name} to {form.get(name, 'another value')}.") from error
 
 
 def _migrate(_: Arguments, settings: Settings) -> None:
@@ -78,6 +82,16 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return seconds
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m db_init",
@@ -91,9 +105,19 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(run=run)
         return made
 
-    command("migrate", "bring the schema and the roles up to date", _migrate)
+    def with_database(name: str, what: str, run: Callable[..., None]) -> argparse.ArgumentParser:
+        made = command(name, what, run)
+        made.add_argument(
+            "--wait",
+            type=_seconds,
+            metavar="SECONDS",
+            help="how long to wait for a database that is away (default: 30)",
+        )
+        return made
 
-    loading = command("load", "raw loans into the feature history and the online store", _load)
+    with_database("migrate", "bring the schema and the roles up to date", _migrate)
+
+    loading = with_database("load", "raw loans into the feature history and the online store", _load)
     loading.add_argument("file", type=Path, metavar="LOANS", help="CSV or Parquet file of raw loans")
     loading.add_argument(
         "--as-of",
@@ -103,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         help="reference date of the ages in the online store (default: today, UTC)",
     )
     loading.add_argument("--engine", choices=["duckdb"], default="duckdb", help="what computes the features")
-    importing = command("import-features", "precomputed vectors into the history and the online store", _import)
+    importing = with_database("import-features", "precomputed vectors into the history and the online store", _import)
     importing.add_argument(
         "file", type=Path, help="CSV or Parquet file: id, the five features, status, optionally event_timestamp"
     )
@@ -118,27 +142,40 @@ def _parser() -> argparse.ArgumentParser:
         "--signal", type=float, default=1.0, help="how strongly features tell of default; 1 is realistic"
     )
 
-    exporting = command("export-training", "point-in-time correct training rows, as Parquet", _export)
+    exporting = with_database("export-training", "point-in-time correct training rows, as Parquet", _export)
     exporting.add_argument("out", type=Path, metavar="OUT", help="Parquet file to write")
     exporting.add_argument("--rows", choices=["all", "last"], default="all", help="every loan, or each client's last")
     return parser
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    arguments = _parser().parse_args(given)
+_REASONS: dict[type[psycopg.Error], str] = {
+    psycopg.errors.UndefinedTable: "The database has no schema yet: run `python -m db_init migrate` first.",
+    psycopg.errors.InsufficientPrivilege: f"The role in {PREFIX}DATABASE_URL may not do this: name the one that owns the schema.",
+    psycopg.errors.ReadOnlySqlTransaction: f"The database is a read-only replica: name the primary in {PREFIX}DATABASE_URL.",
+    psycopg.OperationalError: "The database went away. Nothing was changed; run the command again when it is back.",
+}
+
+
+def _run(arguments: Arguments) -> None:
     try:
         if arguments.run is _sample:
             _sample(arguments)
         else:
-            arguments.run(arguments, _settings())
+            arguments.run(arguments, _settings(arguments))
+    except tuple(_REASONS) as error:
+        raise LoadError(next(reason for kind, reason in _REASONS.items() if isinstance(error, kind))) from error
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(given)
+    try:
+        _run(arguments)
     except LoadError as error:
         print(error, file=sys.stderr)
-        return 1
-    except psycopg.errors.UndefinedTable:
-        print("The database has no schema yet: run `python -m db_init migrate` first.", file=sys.stderr)
-        return 1
-    except psycopg.OperationalError:
-        print("The database went away. Nothing was changed; run the command again when it is back.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted. Nothing was changed.", file=sys.stderr)
@@ -147,4 +184,5 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(main())

@@ -1,5 +1,6 @@
 """Runs the pipeline in DuckDB: reads files, computes on disk where memory ends, writes CSV for PostgreSQL."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -49,6 +50,12 @@ class DuckDB:
         """Write the rows of a query; null is an empty cell."""
         self.run(f"COPY ({query}) TO '{_quoted(file)}' (FORMAT csv, HEADER false)")
         return file
+
+    def to_parquet(self, name: str, file: Path) -> None:
+        try:
+            self.run(f"COPY {name} TO '{_quoted(file)}' (FORMAT parquet)")
+        except duckdb.IOException as error:
+            raise OSError(errno.EIO, "no room, or no right to write there") from error
 
     def from_csv(self, name: str, file: Path, columns: Mapping[str, str]) -> None:
         self.run(f"CREATE OR REPLACE TABLE {name} AS FROM {_csv(file, columns)}")

@@ -32,7 +32,7 @@ def export_training(connection: psycopg.Connection, out: Path, *, last_only: boo
         engine.from_csv("rows", rows, _COLUMNS)
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
-            engine.run(f"COPY rows TO '{str(fresh).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)")
+            engine.to_parquet("rows", fresh)
             fresh.replace(out)
         except OSError as error:
             raise LoadError(f"{out} cannot be written: {error.strerror}.") from error

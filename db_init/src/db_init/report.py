@@ -3,6 +3,8 @@
 import json
 from dataclasses import asdict, dataclass, field
 
+from db_init.errors import LoadError
+
 
 @dataclass
 class Report:
@@ -16,8 +18,11 @@ class Report:
     clients_changed: int = 0
     seconds: float = 0.0
 
-    def balances(self) -> bool:
-        return self.read == self.loaded + self.unchanged + self.dropped + sum(self.quarantined.values())
+    def check(self) -> None:
+        if self.read != self.loaded + self.unchanged + self.dropped + sum(self.quarantined.values()):
+            raise LoadError(
+                f"The lines of the file do not add up ({self}). Nothing was changed. This is a defect; please report it."
+            )
 
     def as_json(self) -> str:
         return json.dumps(asdict(self))

@@ -23,6 +23,7 @@ _FAULTS = (
     asyncpg.InsufficientResourcesError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
     asyncpg.UndefinedTableError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,

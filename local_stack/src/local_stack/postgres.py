@@ -44,7 +44,8 @@ def _run(program: str, *arguments: str) -> None:
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     # The account's own groups only: root's would take the place of what others may do.
     account = _account()
-    group, groups = (pwd.getpwnam(account).pw_gid, []) if account else (None, None)
+    group = pwd.getpwnam(account).pw_gid if account else None
+    groups: list[int] | None = [] if account else None
     done = subprocess.run(  # noqa: S603 -- our own programs and paths
         command, user=account, group=group, extra_groups=groups, env=environment, cwd="/",
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,

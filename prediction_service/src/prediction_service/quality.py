@@ -18,7 +18,7 @@ def _checked_type(feature: FeatureDefinition) -> Any:
     return (Annotated[int, field] if feature.type == "integer" else Annotated[float, field]) | None
 
 
-CheckedValues: type[BaseModel] = create_model(
+CheckedValues: type[BaseModel] = create_model(  # type: ignore[call-overload]  # fields are known at run time only
     "CheckedValues",
     __config__=ConfigDict(strict=True, frozen=True),
     __doc__="The five values, each of its type and in its range, or null. Made from the feature definitions.",

@@ -46,7 +46,7 @@ def draw_deciles(deciles: list[dict[str, float]], base_rate: float, file: Path) 
 def _finish(figure: Figure, axes: Any, file: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
+    FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})  # type: ignore[no-untyped-call]  # Matplotlib has no types here
 
 
 def _measures(metrics: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Mapping
+from math import fsum
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,15 @@ def other_classifier(path: str, parameters: Mapping[str, Any]) -> Factory:
     return factory
 
 
+def fitted(factory: Factory, features: np.ndarray, labels: np.ndarray) -> Any:
+    """A new estimator, fitted; scikit-learn checks parameters and inputs only now."""
+    try:
+        return factory().fit(features, labels)
+    except ValueError as error:
+        reason = str(error).partition("\n")[0]
+        raise TrainingDataError(f"This estimator cannot be trained on these rows: {reason}") from error
+
+
 def _leaf(nodes: np.ndarray, value: float) -> float:
     position = 0
     while not nodes[position]["is_leaf"]:
@@ -88,16 +98,17 @@ def scorecard_of(estimator: HistGradientBoostingClassifier, features: np.ndarray
 
 def _table(index: int, trees: list[np.ndarray], column: np.ndarray) -> FeatureTable:
     edges = sorted({float(node["num_threshold"]) for nodes in trees for node in nodes if not node["is_leaf"]})
-    values = [sum(_leaf(nodes, at) for nodes in trees) for at in [*edges, np.inf]]
-    missing = sum(_leaf(nodes, np.nan) for nodes in trees)
+    # fsum rounds once, so that sums of leaves that never rise never rise either
+    values = [fsum(_leaf(nodes, at) for nodes in trees) for at in [*edges, np.inf]]
+    missing = fsum(_leaf(nodes, np.nan) for nodes in trees)
     absent = np.isnan(column)
     added = np.where(absent, missing, np.asarray(values)[np.searchsorted(edges, np.where(absent, 0.0, column))])
     name = FEATURE_NAMES[index]
     return FeatureTable(
         name=name,
         edges=tuple(edges),
-        values=tuple(float(value) for value in values),
-        missing=float(missing),
+        values=tuple(values),
+        missing=missing,
         missing_rule="missing_cell" if absent.any() else "default_cell",
         monotonic=MONOTONIC.get(name, 0),
         population_mean=float(added.mean()),
@@ -105,21 +116,20 @@ def _table(index: int, trees: list[np.ndarray], column: np.ndarray) -> FeatureTa
 
 
 def probe_rows(edges: Mapping[int, tuple[float, ...]], features: np.ndarray) -> np.ndarray:
-    """Inputs at which a copy of the model could differ from it.
+    """Inputs at which a copy of the model could differ from it; all finite or missing.
 
-    Both neighbours of every edge, every pattern of missing values, extremes, and (for models without edges) quantiles.
+    Both neighbours of every edge, every pattern of missing values, extremes, and quantiles (all there is without edges).
     """
     middle = np.nan_to_num(np.nanmedian(features, axis=0), nan=0.0)
     rows = [middle]
     for index in range(features.shape[1]):
         known = features[~np.isnan(features[:, index]), index]
-        quantiles = np.quantile(known, np.linspace(0, 1, 21)) if len(known) else []
         around = [
             side
             for edge in edges.get(index, ())
             for side in (np.nextafter(edge, -np.inf), edge, np.nextafter(edge, np.inf))
         ]
-        for value in (*quantiles, *around, -1e9, 0.0, 1e9):
+        for value in (*np.quantile(known, np.linspace(0, 1, 21)), *around, -1e9, 0.0, 1e9):
             row = middle.copy()
             row[index] = value
             rows.append(row)
@@ -127,4 +137,13 @@ def probe_rows(edges: Mapping[int, tuple[float, ...]], features: np.ndarray) -> 
         row = middle.copy()
         row[[bool(pattern >> index & 1) for index in range(features.shape[1])]] = np.nan
         rows.append(row)
-    return np.array(rows)
+    return np.unique(np.array(rows), axis=0)
+
+
+def infinite_rows(features: np.ndarray) -> np.ndarray:
+    """Each feature at both infinities: which trees take, and most other estimators do not."""
+    middle = np.nan_to_num(np.nanmedian(features, axis=0), nan=0.0)
+    rows = np.repeat(middle[None, :], 2 * len(middle), axis=0)
+    for index in range(len(middle)):
+        rows[2 * index : 2 * index + 2, index] = (-np.inf, np.inf)
+    return rows

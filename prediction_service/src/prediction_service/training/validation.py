@@ -7,10 +7,12 @@ import numpy as np
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score, roc_curve
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from prediction_service.training.data import TrainingRows
-from prediction_service.training.estimators import Factory
+from prediction_service.training.data import TrainingDataError, TrainingRows
+from prediction_service.training.estimators import Factory, fitted
 
 Progress = Callable[[str], None]
+_SMALLEST = 1e-9
+"""Out-of-fold probabilities keep this distance from 0 and 1, where log loss and log-odds have no value."""
 
 
 def ks(labels: np.ndarray, probabilities: np.ndarray) -> float:
@@ -19,23 +21,26 @@ def ks(labels: np.ndarray, probabilities: np.ndarray) -> float:
     return float(np.max(true_positive - false_positive))
 
 
-def calibration_slope(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:
+def calibration_slope(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, float] | None:
     """Slope of the logistic regression of the label on the log-odds (1 is calibrated), and its standard error.
 
-    Cox 1958; solved by Newton's method.
+    Cox 1958; solved by Newton's method. None where there is no slope: all log-odds equal, or the classes apart.
     """
     log_odds = np.log(probabilities / (1 - probabilities))
+    if np.ptp(log_odds) < 1e-6:
+        return None
     inputs = np.column_stack([np.ones_like(log_odds), log_odds])
     weights = np.array([0.0, 1.0])
-    information = np.eye(2)
     for _ in range(50):
-        fitted = 1 / (1 + np.exp(-inputs @ weights))
-        information = inputs.T @ (inputs * (fitted * (1 - fitted))[:, None])
-        step = np.linalg.solve(information, inputs.T @ (labels - fitted))
+        fit = 1 / (1 + np.exp(-np.clip(inputs @ weights, -500, 500)))
+        information = inputs.T @ (inputs * (fit * (1 - fit))[:, None])
+        if np.linalg.cond(information) > 1e12:
+            return None
+        step = np.linalg.solve(information, inputs.T @ (labels - fit))
         weights += step
         if np.abs(step).max() < 1e-10:
-            break
-    return float(weights[1]), float(np.sqrt(np.linalg.inv(information)[1, 1]))
+            return float(weights[1]), float(np.sqrt(np.linalg.inv(information)[1, 1]))
+    return None
 
 
 _MEASURES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
@@ -47,35 +52,54 @@ _MEASURES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 }
 
 
+def interval(events: int, rows: int) -> tuple[float, float]:
+    """95 % interval of a rate (Wilson 1927): sound for few events, where the normal one reaches below 0."""
+    z, rate = 1.959964, events / rows
+    middle = (rate + z * z / (2 * rows)) / (1 + z * z / rows)
+    half = z / (1 + z * z / rows) * np.sqrt(rate * (1 - rate) / rows + z * z / (4 * rows * rows))
+    return float(max(middle - half, 0.0)), float(min(middle + half, 1.0))
+
+
 def deciles(labels: np.ndarray, probabilities: np.ndarray) -> list[dict[str, float]]:
-    """Ten equal groups by predicted risk, lowest first: what was predicted, what happened."""
-    groups = np.array_split(np.argsort(probabilities, kind="stable"), 10)
-    return [
-        {
-            "rows": len(group),
-            "predicted": float(probabilities[group].mean()),
-            "observed": float(labels[group].mean()),
-            "observed_se": float(np.sqrt(labels[group].mean() * (1 - labels[group].mean()) / len(group))),
-        }
-        for group in groups
-    ]
+    """Ten equal groups by predicted risk, lowest first: what was predicted, what happened, its 95 % interval."""
+    table = []
+    for group in np.array_split(np.argsort(probabilities, kind="stable"), 10):
+        events = int(labels[group].sum())
+        low, high = interval(events, len(group))
+        table.append(
+            {
+                "rows": len(group),
+                "defaults": events,
+                "predicted": float(probabilities[group].mean()),
+                "observed": events / len(group),
+                "observed_low": low,
+                "observed_high": high,
+            }
+        )
+    return table
 
 
 def _summary(labels: np.ndarray, folds: list[dict[str, float]], rounds: list[np.ndarray]) -> dict[str, Any]:
-    measures: dict[str, Any] = {
-        name: {
-            "mean": float(np.mean([fold[name] for fold in folds])),
-            "sd": float(np.std([fold[name] for fold in folds])),
-        }
-        for name in _MEASURES
+    measures = {}
+    for name in _MEASURES:
+        found = [fold[name] for fold in folds]
+        measures[name] = {"mean": float(np.mean(found)), "sd": float(np.std(found))}
+    pooled = {name: float(np.mean([measure(labels, p) for p in rounds])) for name, measure in _MEASURES.items()}
+    slopes = [slope for p in rounds if (slope := calibration_slope(labels, p)) is not None]
+    mean_slope = {"mean": float(np.mean([s for s, _ in slopes])), "se": float(np.mean([se for _, se in slopes]))}
+    return {
+        "folds": measures,
+        "pooled": pooled | {"mean_probability": float(np.mean(rounds))},
+        "calibration_slope": mean_slope if len(slopes) == len(rounds) else None,
     }
-    slopes = [calibration_slope(labels, out_of_fold) for out_of_fold in rounds]
-    pooled = {
-        name: float(np.mean([measure(labels, out_of_fold) for out_of_fold in rounds]))
-        for name, measure in _MEASURES.items()
-    }
-    slope = {"mean": float(np.mean([s for s, _ in slopes])), "se": float(np.mean([se for _, se in slopes]))}
-    return {"folds": measures, "pooled": pooled, "calibration_slope": slope}
+
+
+def check_splits(rows: TrainingRows, folds: int) -> None:
+    """Refuse rows of which some fold, or what it leaves to learn from, would hold no default or nothing but defaults."""
+    for label, kind in ((1, "defaults"), (0, "rows without default")):
+        persons = len(np.unique(rows.persons[rows.labels == label]))
+        if persons < folds:
+            raise TrainingDataError(f"The {kind} are of {persons} persons: too few for {folds} folds.")
 
 
 def cross_validate(
@@ -83,21 +107,21 @@ def cross_validate(
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Measures, and the out-of-fold probabilities averaged over the repeats.
 
-    `grouped` keeps each person on one side of every split; fold deviations are over folds x repeats.
+    `grouped` keeps each person on one side of every split. Of each measure the mean and the deviation over folds x
+    repeats ("folds"; a fold with one class only is left out), and the mean over repeats of that of all rows ("pooled").
     """
     by_fold: list[dict[str, float]] = []
     rounds: list[np.ndarray] = []
     for repeat in range(repeats):
         kind = StratifiedGroupKFold if grouped else StratifiedKFold
         splitter = kind(folds, shuffle=True, random_state=seed + repeat)
-        splits = splitter.split(rows.features, rows.labels, rows.persons if grouped else None)
         out_of_fold = np.empty(len(rows.labels))
-        for train, test in splits:
-            estimator = factory().fit(rows.features[train], rows.labels[train])
-            out_of_fold[test] = np.clip(estimator.predict_proba(rows.features[test])[:, 1], 1e-9, 1 - 1e-9)
-            by_fold.append(
-                {name: float(measure(rows.labels[test], out_of_fold[test])) for name, measure in _MEASURES.items()}
-            )
+        for train, test in splitter.split(rows.features, rows.labels, rows.persons if grouped else None):
+            estimator = fitted(factory, rows.features[train], rows.labels[train])
+            probabilities = np.clip(estimator.predict_proba(rows.features[test])[:, 1], _SMALLEST, 1 - _SMALLEST)
+            out_of_fold[test] = probabilities
+            if 0 < rows.labels[test].sum() < len(test):
+                by_fold.append({name: float(m(rows.labels[test], probabilities)) for name, m in _MEASURES.items()})
         rounds.append(out_of_fold)
         progress(f"validated {'by person' if grouped else 'by row'}: round {repeat + 1} of {repeats}")
     average = np.mean(rounds, axis=0)
