@@ -48,9 +48,9 @@ def read_rows(file: Path) -> TrainingRows:
         raise TrainingDataError(f"{file} lacks the column(s) {wanted}.")
     labels = _numbers(table, "status")
     known = ~np.isnan(labels)
+    stored = np.column_stack([_numbers(table, name) for name in FEATURE_NAMES])[known]
     labels = labels[known]
     _check_labels(labels)
-    stored = np.column_stack([_numbers(table, name) for name in FEATURE_NAMES])[known]
     features = _checked(stored)
     failed = (np.isnan(features) & ~np.isnan(stored)).sum(axis=0)
     clients = _ids(table, id_column)[known]

@@ -79,6 +79,10 @@ def deciles(labels: np.ndarray, probabilities: np.ndarray) -> list[dict[str, flo
     return table
 
 
+def _mean_slope(slopes: list[tuple[float, float]]) -> dict[str, float]:
+    return {"mean": float(np.mean([slope for slope, _ in slopes])), "se": float(np.mean([se for _, se in slopes]))}
+
+
 def _summary(labels: np.ndarray, folds: list[dict[str, float]], rounds: list[np.ndarray]) -> dict[str, Any]:
     measures = {}
     for name in _MEASURES:
@@ -86,11 +90,10 @@ def _summary(labels: np.ndarray, folds: list[dict[str, float]], rounds: list[np.
         measures[name] = {"mean": float(np.mean(found)), "sd": float(np.std(found))}
     pooled = {name: float(np.mean([measure(labels, p) for p in rounds])) for name, measure in _MEASURES.items()}
     slopes = [slope for p in rounds if (slope := calibration_slope(labels, p)) is not None]
-    mean_slope = {"mean": float(np.mean([s for s, _ in slopes])), "se": float(np.mean([se for _, se in slopes]))}
     return {
         "folds": measures,
         "pooled": pooled | {"mean_probability": float(np.mean(rounds))},
-        "calibration_slope": mean_slope if len(slopes) == len(rounds) else None,
+        "calibration_slope": _mean_slope(slopes) if len(slopes) == len(rounds) else None,
     }
 
 
@@ -126,3 +129,30 @@ def cross_validate(
         progress(f"validated {'by person' if grouped else 'by row'}: round {repeat + 1} of {repeats}")
     average = np.mean(rounds, axis=0)
     return _summary(rows.labels, by_fold, rounds) | {"deciles": deciles(rows.labels, average)}, average
+
+
+def validate(
+    rows: TrainingRows, factory: Factory, *, folds: int, repeats: int, seed: int, progress: Progress
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Measures by person, by row and of the base rate alone; and the out-of-fold probabilities by person."""
+    options: dict[str, Any] = {"folds": folds, "repeats": repeats, "seed": seed, "progress": progress}
+    check_splits(rows, folds)
+    grouped, out_of_fold = cross_validate(rows, factory, grouped=True, **options)
+    plain, _ = cross_validate(rows, factory, grouped=False, **options)
+    rate = float(rows.labels.mean())
+    everyone = np.full(len(rows.labels), rate)
+    base = {
+        "auc": 0.5,
+        "ks": 0.0,
+        "pr_auc": rate,
+        "brier": float(brier_score_loss(rows.labels, everyone)),
+        "log_loss": float(log_loss(rows.labels, everyone)),
+    }
+    rounds = f"{folds} folds, {repeats} round(s), seed {seed}"
+    return {"grouped": grouped, "plain": plain, "base_rate": base, "rounds": rounds}, out_of_fold
+
+
+def flagged(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> dict[str, float]:
+    """The share of the rows, and of the defaults, whose probability reaches the threshold."""
+    reached = probabilities >= threshold
+    return {"share": float(reached.mean()), "defaults": float(labels[reached].sum() / labels.sum())}

@@ -1,0 +1,75 @@
+"""Writes what a version consists of, and compares the tables with the estimator that they come from."""
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import joblib
+import matplotlib as mpl
+import numpy as np
+import sklearn
+
+from prediction_service.artefact import SCHEMA_VERSION, TOLERANCE, Manifest, record_files
+from prediction_service.scorecard import Scorecard
+from prediction_service.training.card import write_card
+from prediction_service.training.data import TrainingDataError, TrainingRows
+from prediction_service.training.estimators import infinite_rows, probe_rows, scorecard_of
+from shared_schemas import FEATURE_NAMES, feature_definitions
+
+
+def write_version(folder: Path, rows: TrainingRows, estimator: Any, facts: dict[str, Any]) -> Manifest:
+    """Fill the folder of a version, the manifest last. `facts`: the manifest's fields that are not found out here."""
+    joblib.dump(estimator, folder / "model.joblib", compress=3)
+    scorecard = None
+    rules = dict.fromkeys(FEATURE_NAMES, "model")
+    edges: dict[int, tuple[float, ...]] = {}
+    if facts["kind"] == "tables":
+        scorecard = scorecard_of(estimator, rows.features)
+        rules = {table.name: table.missing_rule for table in scorecard.tables}
+        edges = {index: table.edges for index, table in enumerate(scorecard.tables)}
+        (folder / "tables.json").write_text(json.dumps(scorecard.as_json(), indent=1), encoding="utf-8")
+    probes = probe_rows(edges, rows.features)
+    if scorecard:
+        inputs = np.vstack([rows.features, probes, infinite_rows(rows.features)])
+        facts["metrics"]["largest_difference"] = largest_difference(scorecard, estimator, inputs)
+    _write_probes(folder / "probes.json", estimator, probes)
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        feature_names=FEATURE_NAMES,
+        definitions_version=feature_definitions().version,
+        missing_rules=rules,
+        libraries={
+            "python": platform.python_version(),
+            "scikit-learn": sklearn.__version__,
+            "numpy": np.__version__,
+            "joblib": joblib.__version__,
+            "matplotlib": mpl.__version__,
+        },
+        files={},
+        **facts,
+    )
+    write_card(folder, manifest, scorecard)
+    manifest = manifest.model_copy(update={"files": record_files(folder)})
+    (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+    return manifest
+
+
+def largest_difference(scorecard: Scorecard, estimator: Any, inputs: np.ndarray) -> float:
+    """Between tables and `predict_proba` on these inputs; TrainingDataError if it is more than rounding."""
+    found = np.array(scorecard.probabilities(inputs.tolist()))
+    worst = float(np.abs(found - estimator.predict_proba(inputs)[:, 1]).max())
+    if not worst <= TOLERANCE["tables"]:
+        raise TrainingDataError(
+            f"The tables differ from predict_proba by {worst:.1e}: this scikit-learn keeps its trees in another way."
+        )
+    return worst
+
+
+def _write_probes(file: Path, estimator: Any, inputs: np.ndarray) -> None:
+    expected = estimator.predict_proba(inputs)[:, 1]
+    probes = [
+        {"values": [None if np.isnan(value) else value for value in row], "probability": float(probability)}
+        for row, probability in zip(inputs.tolist(), expected, strict=True)
+    ]
+    file.write_text(json.dumps(probes, allow_nan=False), encoding="utf-8")
