@@ -12,15 +12,11 @@ from pydantic import ValidationError
 
 from db_init.database import connect
 from db_init.errors import LoadError
-from db_init.export_training import export_training
-from db_init.import_features import import_features
-from db_init.load import load
-from db_init.migrate import migrate
 from db_init.progress import progress, say
 from db_init.report import Report
-from db_init.sample import write_sample
 from db_init.settings import PREFIX, Settings
 
+# Each command imports its own module only: Ibis, Alembic and NumPy take a second together, and no command needs them all.
 Arguments = argparse.Namespace
 
 
@@ -36,6 +32,8 @@ def _settings(arguments: Arguments) -> Settings:
 
 
 def _migrate(_: Arguments, settings: Settings) -> None:
+    from db_init.migrate import migrate  # noqa: PLC0415
+
     migrate(settings)
     print("the schema is up to date")
 
@@ -45,18 +43,24 @@ def _print(report: Report, arguments: Arguments) -> None:
 
 
 def _load(arguments: Arguments, settings: Settings) -> None:
+    from db_init.load import load  # noqa: PLC0415
+
     with connect(settings) as connection, progress() as steps:
         report = load(connection, arguments.file, as_of=arguments.as_of, memory=settings.memory, steps=steps, say=say)
     _print(report, arguments)
 
 
 def _import(arguments: Arguments, settings: Settings) -> None:
+    from db_init.import_features import import_features  # noqa: PLC0415
+
     with connect(settings) as connection, progress() as steps:
         report = import_features(connection, arguments.file, memory=settings.memory, steps=steps, say=say)
     _print(report, arguments)
 
 
 def _export(arguments: Arguments, settings: Settings) -> None:
+    from db_init.export_training import export_training  # noqa: PLC0415
+
     with connect(settings) as connection:
         last_only = arguments.rows == "last"
         rows = export_training(connection, arguments.out, last_only=last_only, memory=settings.memory)
@@ -64,6 +68,8 @@ def _export(arguments: Arguments, settings: Settings) -> None:
 
 
 def _sample(arguments: Arguments) -> None:
+    from db_init.sample import write_sample  # noqa: PLC0415
+
     with progress() as steps:
         rows = write_sample(arguments.out, arguments.clients, arguments.seed, arguments.signal, steps)
     print(f"{rows:,} loans of {arguments.clients:,} clients in {arguments.out}")

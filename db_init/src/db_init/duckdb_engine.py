@@ -26,7 +26,7 @@ class DuckDB:
 
     def __init__(self, folder: Path, memory: str) -> None:
         self.folder = folder
-        self.ibis = ibis.duckdb.connect(folder / "work.duckdb")
+        self.ibis = ibis.duckdb.connect()
         self._sql: duckdb.DuckDBPyConnection = self.ibis.con
         spill = str(folder / "spill")
         self.run(f"SET memory_limit = '{memory}'; SET temp_directory = '{spill}'; SET TimeZone = 'UTC'")

@@ -6,6 +6,7 @@ Raw loans are text in every column. Nothing here names an engine.
 from typing import Any
 
 import ibis
+from ibis import selectors
 
 NEEDED = ("loan_id", "id", "loan_date", "loan_amount", "birthday", "job_start_date", "flag_own_car", "status")
 
@@ -34,14 +35,17 @@ def _date(column: Column, earliest: str) -> Column:
     return (date >= ibis.literal(earliest).cast("date")).ifelse(date, ibis.null("date"))
 
 
+def _number(column: Column) -> Column:
+    text = _text(column)
+    return text.re_search(_NUMBER).ifelse(text.try_cast("float64"), ibis.null("float64"))
+
+
 _NUMBER = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?$"
 _NOT_FINITE = r"^[+-]?([nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)$"
 
 
 def parsed(raw: Table) -> Table:
     """Raw loans (text, with `line`) as typed columns plus `reason`: null, or why the line is refused."""
-    amount = _text(raw.loan_amount)
-    number = amount.re_search(_NUMBER).ifelse(amount.try_cast("float64"), ibis.null("float64"))
     car = _text(raw.flag_own_car).upper()
     status = _integer(raw.status)
     typed = raw.select(
@@ -49,32 +53,42 @@ def parsed(raw: Table) -> Table:
         loan_id=_integer(raw.loan_id),
         client_id=_integer(raw.id),
         loan_date=_date(raw.loan_date, _EARLIEST),
-        loan_amount=number,
+        loan_amount=_number(raw.loan_amount),
         birthday=_date(raw.birthday, _EARLIEST_OF_A_LIFE),
         job_start_date=_date(raw.job_start_date, _EARLIEST_OF_A_LIFE),
         flag_own_car=ibis.cases((car == "Y", 1), (car == "N", 0), else_=ibis.null("int16")).cast("int16"),
         status=status.isin([0, 1]).ifelse(status, ibis.null("int64")).cast("int16"),
-        amount_given=amount,
-        missing=ibis.cases(
-            *((_text(raw[name]).isnull(), f"{name}_missing") for name in ("id", "loan_id", "loan_date", "loan_amount")),
-            else_=ibis.null("string"),
-        ),
+        given_id=_text(raw.id),
+        given_loan_id=_text(raw.loan_id),
+        given_loan_date=_text(raw.loan_date),
+        given_loan_amount=_text(raw.loan_amount),
     )
-    not_finite = typed.amount_given.re_search(_NOT_FINITE) | (
-        typed.amount_given.re_search(_NUMBER) & (typed.loan_amount.isnull() | typed.loan_amount.isinf())
-    )
-    reason = ibis.cases(
-        (typed.missing.notnull(), typed.missing),
-        (typed.client_id.isnull() | (typed.client_id < 1), "id_unreadable"),
+    return typed.mutate(reason=_reason(typed)).drop(selectors.startswith("given_"))
+
+
+def _reason(typed: Table) -> Column:
+    """Tells apart why a value is null only where it is null: that is dear."""
+    amount = typed.given_loan_amount
+    absent = typed.client_id.isnull() | typed.loan_id.isnull() | typed.loan_date.isnull() | typed.loan_amount.isnull()
+    told_apart = ibis.cases(
+        (typed.given_id.isnull(), "id_missing"),
+        (typed.given_loan_id.isnull(), "loan_id_missing"),
+        (typed.given_loan_date.isnull(), "loan_date_missing"),
+        (amount.isnull(), "loan_amount_missing"),
+        (typed.client_id.isnull(), "id_unreadable"),
         (typed.loan_id.isnull(), "loan_id_unreadable"),
         (typed.loan_date.isnull(), "loan_date_unreadable"),
-        (not_finite, "loan_amount_not_finite"),
-        (typed.loan_amount.isnull(), "loan_amount_unreadable"),
+        (amount.re_search(_NOT_FINITE) | amount.re_search(_NUMBER), "loan_amount_not_finite"),
+        else_="loan_amount_unreadable",
+    )
+    return ibis.cases(
+        (absent, told_apart),
+        (typed.client_id < 1, "id_unreadable"),
+        (typed.loan_amount.isinf() | typed.loan_amount.isnan(), "loan_amount_not_finite"),
         (typed.loan_amount < 0, "loan_amount_negative"),
         (typed.loan_amount >= _AMOUNT_LIMIT, "loan_amount_too_large"),
         else_=ibis.null("string"),
     )
-    return typed.mutate(reason=reason).drop("amount_given", "missing")
 
 
 LOAN_COLUMNS = (
@@ -95,6 +109,14 @@ def judged(lines: Table) -> Table:
     `keep` (the first line of a loan), `stored` (line 0), `unchanged` (as stored), `dropped` (as an earlier line), or
     `loan_id_conflict`.
     """
+    counted = lines.group_by("loan_id").agg(lines=lines.count())
+    repeated = counted.filter(counted.lines > 1)
+    once = lines.anti_join(repeated, "loan_id")
+    once = once.mutate(verdict=(once.line == 0).ifelse("stored", "keep"))
+    return once.union(_judged_together(lines.semi_join(repeated, "loan_id")))
+
+
+def _judged_together(lines: Table) -> Table:
     first = ibis.window(group_by=lines.loan_id, order_by=lines.line)
     content = lines.client_id.cast("string")
     for name in LOAN_COLUMNS[2:]:
