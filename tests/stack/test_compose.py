@@ -69,7 +69,7 @@ def test_the_front_door_answers_both_questions(compose: Compose) -> None:
 
 def test_the_front_door_leads_a_browser_to_the_documentation(compose: Compose) -> None:
     welcome = compose.get("")
-    assert (welcome.status_code, welcome.headers["location"].rsplit("/", 1)[1]) == (302, "docs")
+    assert (welcome.status_code, welcome.headers["location"].rsplit("/", 1)[-1]) == (302, "docs")
     assert "swagger-ui" in compose.get("docs").text
     for service in ("feature-service", "prediction-service"):
         assert f"{service}/openapi.json" in compose.get("docs/start.js").text
