@@ -25,7 +25,7 @@ def _estimator(artefact: Artefact) -> Any:
         raise ModelRefused(f"it was trained with scikit-learn {trained_with}; installed is {sklearn.__version__}")
     try:
         return joblib.load(io.BytesIO(content))
-    except (ImportError, AttributeError, EOFError, TypeError, ValueError, pickle.UnpicklingError) as error:
+    except (ImportError, AttributeError, EOFError, LookupError, TypeError, ValueError, pickle.UnpicklingError) as error:
         raise ModelRefused(f"its estimator {artefact.manifest.estimator} cannot be unpickled here") from error
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from prediction_service.artefact import ModelRefused, load
 from prediction_service.registry import activate, is_version_name, new_version
 from prediction_service.training.data import TrainingDataError, TrainingRows, read_rows
-from prediction_service.training.estimators import champion, fitted, other_classifier
+from prediction_service.training.estimators import Factory, champion, fitted, other_classifier
 from prediction_service.training.store import write_version
 from prediction_service.training.validation import flagged, validate
 
@@ -117,13 +117,13 @@ def _version(arguments: argparse.Namespace, rows: TrainingRows, created_at: date
     return version
 
 
-def train(arguments: argparse.Namespace) -> None:
+def train(arguments: argparse.Namespace, scorecard_estimator: Factory = champion) -> None:
     """Raises TrainingDataError, ModelRefused or OSError, and leaves nothing behind then."""
     rows = read_rows(arguments.data)
     created_at = datetime.now(UTC)
     version = _version(arguments, rows, created_at)
     tables = arguments.model == SCORECARD
-    factory = champion if tables else other_classifier(arguments.model, arguments.params)
+    factory = scorecard_estimator if tables else other_classifier(arguments.model, arguments.params)
     _progress(f"read {len(rows.labels):,} rows of {rows.clients:,} clients, {int(rows.labels.sum()):,} defaults")
     for name, count in rows.failed.items():
         _progress(f"{name}: {count:,} values are out of their range and count as missing")
