@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
@@ -158,17 +159,10 @@ def _personal_columns(random: np.random.Generator, clients: _Clients) -> dict[st
     return {name: column[clients.person] for name, column in columns.items()}
 
 
-def _spoil(random: np.random.Generator, columns: dict[str, np.ndarray]) -> np.ndarray:
-    """Put dirt into the columns, as the real file has it; the positions of rows to write twice."""
-    count = len(columns["id"])
-
-    def some(rate: float) -> np.ndarray:
-        return np.flatnonzero(random.random(count) < rate)
-
-    for name, text, rate in p.DIRT:
-        columns[name] = columns[name].astype("U16")
-        columns[name][some(rate)] = text
-    return some(p.DUPLICATE_LINES)
+def _spoiled(random: np.random.Generator, loans: int) -> tuple[list[tuple[str, str, np.ndarray]], np.ndarray]:
+    """Dirt as the real file has it: columns, what stands there and in which lines; and the lines that stand there twice."""
+    dirt = [(name, text, random.random(loans) < rate) for name, text, rate in p.DIRT]
+    return dirt, np.flatnonzero(random.random(loans) < p.DUPLICATE_LINES)
 
 
 def _loans(clients: int, seed: int, signal: float) -> pa.Table:
@@ -177,22 +171,32 @@ def _loans(clients: int, seed: int, signal: float) -> pa.Table:
     rates = _default_rates(random, made, signal)
     owner = np.repeat(np.arange(clients), made.nb + 1)
     loan_date = random.integers(_FIRST_LOAN, _LAST_LOAN + 1, len(owner))
-    columns: dict[str, np.ndarray] = {"loan_id": 1_000 + np.arange(len(owner)), "id": made.ids[owner]}
-    columns |= {name: column[owner] for name, column in _personal_columns(random, made).items()}
     job_start = _text_days(_REFERENCE - np.nan_to_num(made.tenure * 365.25).astype(int))
-    columns |= {
-        "flag_own_car": np.where(made.car, "Y", "N")[owner],
+    by_client: dict[str, np.ndarray] = {
+        "id": made.ids,
+        **_personal_columns(random, made),
+        "flag_own_car": np.where(made.car, "Y", "N"),
+        "birthday": _text_days(_REFERENCE - (made.age * 365.25).astype(int)),
+        "job_start_date": np.where(np.isnan(made.tenure), p.NO_JOB, job_start),
+    }
+    by_loan: dict[str, np.ndarray] = {
+        "loan_id": 1_000 + np.arange(len(owner)),
         "status": (random.random(len(owner)) < rates[owner]).astype(int),
-        "birthday": _text_days(_REFERENCE - (made.age * 365.25).astype(int))[owner],
-        "job_start_date": np.where(np.isnan(made.tenure), p.NO_JOB, job_start)[owner],
         "loan_date": _text_days(loan_date),
         "loan_amount": np.char.mod("%.6f", _amounts(random, len(owner))),
     }
     order = np.argsort(loan_date, kind="stable")
-    columns = {name: columns[name][order] for name in p.COLUMNS}
-    twice = _spoil(random, columns)
-    rows = np.sort(np.concatenate([np.arange(len(owner)), twice]), kind="stable")
-    return pa.table({name: pa.array(column[rows]) for name, column in columns.items()})
+    dirt, twice = _spoiled(random, len(owner))
+    lines = np.sort(np.concatenate([np.arange(len(owner)), twice]), kind="stable")
+    loan_of = order[lines]
+    columns = {}
+    for name in p.COLUMNS:
+        values, place = (by_client[name], owner[loan_of]) if name in by_client else (by_loan[name], loan_of)
+        column = pa.array(values).take(pa.array(place))
+        for text, where in ((text, where) for spoiled, text, where in dirt if spoiled == name):
+            column = pc.if_else(pa.array(where[lines]), text, column)
+        columns[name] = column
+    return pa.table(columns)
 
 
 def write_sample(out: Path, clients: int, seed: int, signal: float, steps: Steps) -> int:
