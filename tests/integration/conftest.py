@@ -1,6 +1,7 @@
 """A real PostgreSQL for the session; a database of its own for each test."""
 
 import itertools
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,9 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_postgres(tmp_path_factory.mktemp("pg")) as running:
+def server() -> Iterator[Server]:
+    # Not below pytest's own folder: it closes that to other accounts, and the server may run as one.
+    with tempfile.TemporaryDirectory(prefix="features-") as folder, running_postgres(Path(folder)) as running:
         with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
             connection.execute("CREATE DATABASE template_features")
         migrate(Settings(database_url=SecretStr(running.url("template_features"))))
