@@ -36,8 +36,8 @@ class FakeStore:
         self.rows = {row["client_id"]: row for row in rows}
         self.away = False
 
-    async def vector(self, client_id: int, _: str) -> bytes | None:
-        return (await self.vectors([client_id])).get(client_id)
+    async def vector(self, client_id: int, _: str, as_of: datetime | None = None) -> bytes | None:
+        return (await self.vectors([client_id], as_of)).get(client_id)
 
     async def vectors(self, client_ids: Iterable[int], as_of: datetime | None = None) -> dict[int, bytes]:
         await self.ping()
@@ -60,8 +60,7 @@ def feature_app(store: FakeStore) -> FastAPI:
 def prediction_app(transport: httpx.AsyncBaseTransport, model_dir: Path) -> FastAPI:
     @asynccontextmanager
     async def open_client(settings: PredictionSettings) -> AsyncIterator[FeatureClient]:
-        async with httpx.AsyncClient(transport=transport, base_url="http://features") as http:
-            yield FeatureClient(http, settings.feature_service_timeout_seconds)
+        yield FeatureClient(transport, "http://features", httpx.Timeout(settings.feature_service_timeout_seconds))
 
     settings = PredictionSettings(model_dir=model_dir, feature_service_timeout_seconds=0.3)
     return create_prediction_app(settings, open_client)

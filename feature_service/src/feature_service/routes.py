@@ -1,11 +1,15 @@
 """The routes of the feature service: parse, ask the store, answer."""
 
+import re
+from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime, ValidationError
+from starlette.types import Scope
 
-from feature_service.store import FeatureStore, encode_batch
+from feature_service.store import encode_batch
+from service_kit.lanes import BodyLane, ClientLane
 from service_kit.problems import ClientNotFound, InvalidRequest
 from service_kit.routing import NOT_FOUND, ClientIdInPath, problem_responses
 from shared_schemas import (
@@ -27,14 +31,6 @@ PROBLEMS = problem_responses(
 router = APIRouter(tags=["features"])
 
 
-def _store(request: Request) -> FeatureStore:
-    store: FeatureStore = request.state.store
-    return store
-
-
-Store = Annotated[FeatureStore, Depends(_store)]
-
-
 AsOf = Annotated[AwareDatetime | None, Query(description="Answer as it stood at this instant, not now.")]
 
 
@@ -44,14 +40,31 @@ AsOf = Annotated[AwareDatetime | None, Query(description="Answer as it stood at 
     response_model=FeatureVector,
     responses=PROBLEMS | NOT_FOUND,
 )
-async def read_vector(request: Request, client_id: ClientIdInPath, store: Store, as_of: AsOf = None) -> Response:
-    if as_of is None:
-        vector = await store.vector(client_id, request.scope["request_id"])
-    else:
-        vector = (await store.vectors([client_id], as_of)).get(client_id)
+async def read_vector(request: Request, client_id: ClientIdInPath, as_of: AsOf = None) -> Response:
+    return Response(await _vector(request.scope, client_id, as_of), media_type="application/json")
+
+
+async def _vector(scope: Scope, client_id: int, as_of: datetime | None) -> bytes:
+    vector: bytes | None = await scope["state"]["store"].vector(client_id, scope["request_id"], as_of)
     if vector is None:
         raise ClientNotFound
-    return Response(vector, media_type="application/json")
+    return vector
+
+
+_UTC_INSTANT = re.compile(rb"as_of=([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)")
+
+
+async def _vector_in_lane(scope: Scope, client_id: int) -> bytes | None:
+    as_of = None
+    if query := scope["query_string"]:
+        found = _UTC_INSTANT.fullmatch(query)
+        if not found:
+            return None
+        try:
+            as_of = datetime.fromisoformat(found[1].decode("ascii"))
+        except ValueError:
+            return None
+    return await _vector(scope, client_id, as_of)
 
 
 @router.post(
@@ -60,12 +73,30 @@ async def read_vector(request: Request, client_id: ClientIdInPath, store: Store,
     response_model=FeatureBatch,
     responses=PROBLEMS,
 )
-async def read_batch(request: Request, wanted: FeatureBatchRequest, store: Store) -> Response:
-    limit = request.state.settings.max_batch_ids
+async def read_batch(request: Request, wanted: FeatureBatchRequest) -> Response:
+    return Response(await _vectors(request.scope, wanted), media_type="application/json")
+
+
+async def _vectors(scope: Scope, wanted: FeatureBatchRequest) -> bytes:
+    limit = scope["state"]["settings"].max_batch_ids
     if len(wanted.client_ids) > limit:
         raise InvalidRequest(errors=[InvalidPart(pointer="#/client_ids", detail=f"At most {limit} ids in one batch")])
-    vectors = await store.vectors(wanted.client_ids, wanted.as_of)
-    return Response(encode_batch(wanted.client_ids, vectors), media_type="application/json")
+    vectors = await scope["state"]["store"].vectors(wanted.client_ids, wanted.as_of)
+    return encode_batch(wanted.client_ids, vectors)
+
+
+async def _vectors_of_body(scope: Scope, body: bytes) -> bytes | None:
+    try:
+        wanted = FeatureBatchRequest.model_validate_json(body)
+    except ValidationError:
+        return None
+    return await _vectors(scope, wanted)
+
+
+LANES = (
+    ClientLane("/online_feature_store/client_id=", _vector_in_lane),
+    BodyLane("/online_feature_store/batch", _vectors_of_body),
+)
 
 
 @router.get("/feature_definitions", summary="What each feature means")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
 import asyncpg
@@ -38,20 +38,20 @@ _CURRENT = """
 
 # Ages are those of the instant asked about; where no date is known (a vector that was imported or written), as stored.
 _AS_OF = """
-    SELECT wanted.client_id, h.nb_previous_loans, h.avg_amount_loans_previous,
+    SELECT wanted.position, wanted.client_id, h.nb_previous_loans, h.avg_amount_loans_previous,
            CASE WHEN h.birthday IS NULL THEN h.age
-                WHEN h.birthday <= at.day THEN extract(year FROM age(at.day, h.birthday))::integer END AS age,
+                WHEN h.birthday <= wanted.day THEN extract(year FROM age(wanted.day, h.birthday))::integer END AS age,
            CASE WHEN h.job_start_date IS NULL THEN h.years_on_the_job
-                WHEN h.job_start_date <= at.day THEN extract(year FROM age(at.day, h.job_start_date))::integer
+                WHEN h.job_start_date <= wanted.day THEN extract(year FROM age(wanted.day, h.job_start_date))::integer
             END AS years_on_the_job,
            h.flag_own_car, h.event_timestamp
-      FROM (SELECT ($2::timestamptz AT TIME ZONE 'UTC')::date AS day) AS at,
-           unnest($1::bigint[]) AS wanted (client_id)
+      FROM (SELECT client_id, as_of, (as_of AT TIME ZONE 'UTC')::date AS day, position
+              FROM unnest($1::bigint[], $2::timestamptz[]) WITH ORDINALITY AS u (client_id, as_of, position)) AS wanted
      CROSS JOIN LATERAL (
            SELECT event_timestamp, birthday, job_start_date, nb_previous_loans, avg_amount_loans_previous, age,
                   years_on_the_job, flag_own_car
              FROM feature_history
-            WHERE client_id = wanted.client_id AND event_timestamp <= $2
+            WHERE client_id = wanted.client_id AND event_timestamp <= wanted.as_of
             ORDER BY event_timestamp DESC, loan_id DESC NULLS LAST
             LIMIT 1) AS h
 """
@@ -79,32 +79,68 @@ class FeatureStore:
     def __init__(self, pool: asyncpg.Pool, timeout_seconds: float) -> None:
         self._pool = pool
         self._timeout = timeout_seconds
+        self._turns = asyncio.Semaphore(pool.get_max_size())
+        # Taken from the pool once and kept while they work: to hand one back and fetch it again costs as much as a lookup.
+        self._held: list[asyncpg.pool.PoolConnectionProxy] = []
         self._coalesced: Batcher[int, bytes] = Batcher(self._current)
+        self._coalesced_as_of: Batcher[tuple[int, datetime], bytes] = Batcher(self._at_instants)
 
-    async def vector(self, client_id: int, request_id: str) -> bytes | None:
-        """The current vector of a client. Concurrent calls share queries."""
-        return await self._coalesced.get(client_id, request_id)
+    async def vector(self, client_id: int, request_id: str, as_of: datetime | None = None) -> bytes | None:
+        """The vector of a client, current or as of an instant. Concurrent calls share queries."""
+        if as_of is None:
+            return await self._coalesced.get(client_id, request_id)
+        return await self._coalesced_as_of.get((client_id, as_of), request_id)
 
     async def vectors(self, client_ids: Iterable[int], as_of: datetime | None = None) -> dict[int, bytes]:
         """The vectors of those clients that have one (at that instant), by id."""
         ids = list(set(client_ids))
-        rows = await (self._fetch(_CURRENT, ids) if as_of is None else self._fetch(_AS_OF, ids, as_of))
-        return {row["client_id"]: encode(row) for row in rows}
+        if as_of is None:
+            return await self._current(ids, "")
+        found = await self._at_instants([(client_id, as_of) for client_id in ids], "")
+        return {client_id: vector for (client_id, _), vector in found.items()}
 
     async def _current(self, client_ids: Sequence[int], _: str) -> dict[int, bytes]:
         return {row["client_id"]: encode(row) for row in await self._fetch(_CURRENT, client_ids)}
 
+    async def _at_instants(self, wanted: Sequence[tuple[int, datetime]], _: str) -> dict[tuple[int, datetime], bytes]:
+        rows = await self._fetch(_AS_OF, [client_id for client_id, _ in wanted], [instant for _, instant in wanted])
+        found = {}
+        for row in rows:
+            vector = dict(row)
+            position = vector.pop("position")
+            found[wanted[position - 1]] = encode(vector)
+        return found
+
     async def ping(self) -> None:
         await self._fetch("SELECT 1 FROM online_features LIMIT 1")
 
+    async def warm(self) -> None:
+        """Open every connection. Where PostgreSQL is away, lookups will open them."""
+        with suppress(StoreUnavailable):
+            await asyncio.gather(*(self._fetch(_CURRENT, []) for _ in range(self._pool.get_max_size())))
+
     async def _fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         try:
-            async with asyncio.timeout(self._timeout), self._pool.acquire() as connection:
-                rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
-                return rows
+            async with asyncio.timeout(self._timeout), self._turns:
+                return await self._ask(sql, *arguments)
         except _FAULTS as fault:
             log.warning("store_unavailable", cause=type(fault).__name__)
             raise StoreUnavailable from fault
+
+    async def _ask(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        connection = self._held.pop() if self._held else await self._pool.acquire()
+        try:
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
+        except BaseException:
+            await self._pool.release(connection)  # which replaces it if it is broken
+            raise
+        self._held.append(connection)
+        return rows
+
+    async def let_go(self) -> None:
+        """Hand every connection back to the pool."""
+        while self._held:
+            await self._pool.release(self._held.pop())
 
 
 @asynccontextmanager
@@ -123,11 +159,13 @@ async def open_store(settings: Settings) -> AsyncIterator[FeatureStore]:
     )
     await pool
     store = FeatureStore(pool, settings.database_timeout_seconds)
+    await store.warm()
     try:
         yield store
     finally:
         try:
             async with asyncio.timeout(settings.database_timeout_seconds):
+                await store.let_go()
                 await pool.close()
         except _FAULTS:
             pool.terminate()

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 
 from prediction_service.feature_client import FeatureClient, open_feature_client
 from prediction_service.model import Models, open_models
-from prediction_service.routes import router
+from prediction_service.routes import LANES, router
 from prediction_service.settings import Settings
 from service_kit.metrics import Metrics
 from service_kit.service import build_service
@@ -48,4 +48,5 @@ def create_app(
         ready=_ready,
         lifespan=lifespan,
         metrics=Metrics(),
+        lanes=LANES,
     )

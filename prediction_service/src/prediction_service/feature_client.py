@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import httpx
 import orjson
-from httpx_aiohttp import AiohttpTransport
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # Pydantic asks for this one below Python 3.12
 
@@ -17,6 +16,7 @@ from prediction_service.errors import (
     FeatureServiceUnavailable,
     StoreUnavailable,
 )
+from prediction_service.http_transport import Http1Transport
 from prediction_service.settings import Settings
 from service_kit.batching import Batcher
 
@@ -52,9 +52,11 @@ class Found(NamedTuple):
 class FeatureClient:
     """Fetches vectors. Raises the FeatureService… problems, or StoreUnavailable if that is what the service reports."""
 
-    def __init__(self, http: httpx.AsyncClient, timeout_seconds: float) -> None:
-        self._http = http
-        self._timeout = timeout_seconds
+    def __init__(self, transport: httpx.AsyncBaseTransport, base_url: str, timeout: httpx.Timeout) -> None:
+        self._transport = transport
+        self._url = httpx.URL(f"{base_url.rstrip('/')}/online_feature_store/batch")
+        self._extensions = {"timeout": timeout.as_dict()}
+        self._timeout = timeout.read
         self._coalesced: Batcher[int, Found] = Batcher(self.vectors)
 
     async def vector(self, client_id: int, request_id: str) -> Found | None:
@@ -71,28 +73,41 @@ class FeatureClient:
         return found
 
     async def _post(self, body: dict[str, list[int]], request_id: str) -> bytes:
-        headers = {"Content-Type": "application/json", "X-Request-ID": request_id}
-        content = orjson.dumps(body)
+        # The transport itself: a client's cookies, redirects and header merging would cost more than the call.
+        request = httpx.Request(
+            "POST",
+            self._url,
+            headers=[*_HEADERS, (b"X-Request-ID", request_id.encode())],
+            content=orjson.dumps(body),
+            extensions=self._extensions,
+        )
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._send(content, headers)
+                answer = await self._send(request)
+                content = await answer.aread()
         except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout) as fault:
             raise FeatureServiceTimeout from fault
         except httpx.TransportError as fault:
             raise FeatureServiceUnavailable from fault
         if answer.status_code != httpx.codes.OK:
-            raise _refusal(answer)
-        return answer.content
+            raise _refusal(answer.status_code, content)
+        return content
 
-    async def _send(self, content: bytes, headers: dict[str, str]) -> httpx.Response:
-        request = self._http.build_request("POST", "online_feature_store/batch", content=content, headers=headers)
+    async def _send(self, request: httpx.Request) -> httpx.Response:
         try:
-            return await self._http.send(request)
+            return await self._transport.handle_async_request(request)
         except (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout):
             raise
         except httpx.TransportError:
             # A kept connection that the other side has closed meanwhile looks like this. The call only reads: ask anew.
-            return await self._http.send(request)
+            return await self._transport.handle_async_request(request)
+
+
+_HEADERS = [
+    (b"Content-Type", b"application/json"),
+    (b"Accept", b"application/json"),
+    (b"User-Agent", b"prediction-service"),
+]
 
 
 def _parse(content: bytes) -> _Batch:
@@ -102,15 +117,15 @@ def _parse(content: bytes) -> _Batch:
         raise FeatureServiceBroken from fault
 
 
-def _refusal(answer: httpx.Response) -> Exception:
+def _refusal(status: int, content: bytes) -> Exception:
     try:
-        kind = _PROBLEM.validate_json(answer.content).get("type")
+        kind = _PROBLEM.validate_json(content).get("type")
     except ValidationError:
         kind = None
     if kind == StoreUnavailable.type:
         return StoreUnavailable()
     # A gateway in between answers 503 when there is nothing behind it.
-    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+    if status == httpx.codes.SERVICE_UNAVAILABLE:
         return FeatureServiceUnavailable()
     return FeatureServiceBroken()
 
@@ -118,11 +133,6 @@ def _refusal(answer: httpx.Response) -> Exception:
 @asynccontextmanager
 async def open_feature_client(settings: Settings) -> AsyncIterator[FeatureClient]:
     total, connect = settings.feature_service_timeout_seconds, settings.feature_service_connect_seconds
-    async with httpx.AsyncClient(
-        transport=AiohttpTransport(),
-        base_url=str(settings.feature_service_url),
-        timeout=httpx.Timeout(total, connect=min(connect, total)),
-        trust_env=False,
-        headers={"User-Agent": "prediction-service", "Accept": "application/json"},
-    ) as http:
-        yield FeatureClient(http, total)
+    async with Http1Transport() as transport:
+        timeout = httpx.Timeout(total, connect=min(connect, total))
+        yield FeatureClient(transport, str(settings.feature_service_url), timeout)

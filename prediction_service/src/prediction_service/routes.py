@@ -3,11 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+from starlette.types import Scope
 
 from prediction_service.decision import Model, decide
 from prediction_service.feature_client import FeatureClient
+from service_kit.lanes import ClientLane
 from service_kit.problems import ClientNotFound, InvalidRequest
-from service_kit.routing import NOT_FOUND, ClientIdInPath, json_response, problem_responses
+from service_kit.routing import NOT_FOUND, ClientIdInPath, json_bytes, json_response, problem_responses
 from shared_schemas import CreditRisk, CreditRiskBatch, CreditRiskBatchRequest, FeatureValues, InvalidPart
 
 PROBLEMS = problem_responses(
@@ -23,12 +25,12 @@ PROBLEMS = problem_responses(
 router = APIRouter(tags=["predictions"])
 
 
-def _features(request: Request) -> FeatureClient:
+async def _features(request: Request) -> FeatureClient:
     client: FeatureClient = request.state.features
     return client
 
 
-def _model(request: Request) -> Model:
+async def _model(request: Request) -> Model:
     model: Model = request.state.models.champion
     return model
 
@@ -43,15 +45,22 @@ Champion = Annotated[Model, Depends(_model)]
     response_model=CreditRisk,
     responses=PROBLEMS | NOT_FOUND,
 )
-async def credit_risk_of_client(
-    request: Request, client_id: ClientIdInPath, features: Features, champion: Champion
-) -> Response:
-    found = await features.vector(client_id, request.scope["request_id"])
+async def credit_risk_of_client(request: Request, client_id: ClientIdInPath) -> Response:
+    return Response(await _decision(request.scope, client_id), media_type="application/json")
+
+
+async def _decision(scope: Scope, client_id: int) -> bytes:
+    state = scope["state"]
+    model = state["models"].champion
+    found = await state["features"].vector(client_id, scope["request_id"])
     if found is None:
         raise ClientNotFound
-    request.scope["log_fields"] = {"feature_request_id": found.request_id}
-    [answer] = await decide(champion, [found.vector])
-    return json_response(answer)
+    scope["log_fields"] = {"feature_request_id": found.request_id}
+    [answer] = await decide(model, [found.vector])
+    return json_bytes(answer)
+
+
+LANES = (ClientLane("/credit_risk/client_id=", _decision),)
 
 
 @router.post(

@@ -1,7 +1,9 @@
 """Structured logs: one JSON object a line on standard output, the same for our events and for libraries' records."""
 
+import asyncio
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import orjson
@@ -18,9 +20,39 @@ def _line(_: Any, __: str, event: structlog.typing.EventDict) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
+class RequestLog:
+    """The lines of requests: those that end in one turn of the event loop are written together, at its end."""
+
+    def __init__(self, sink: TextIO) -> None:
+        self._sink = sink
+        self._lines: list[bytes] = []
+
+    def write(self, event: dict[str, Any]) -> None:
+        event["level"] = "info"
+        event["timestamp"] = datetime.now(UTC)
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._lines.append(orjson.dumps(event, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
+
+    def _flush(self) -> None:
+        lines, self._lines = self._lines, []
+        self._sink.write(b"".join(lines).decode())
+        self._sink.flush()
+
+
+_requests: RequestLog | None = None
+
+
+def request_log() -> RequestLog | None:
+    """Where the lines of requests go; None before `configure_logs`, or where their level is not wanted."""
+    return _requests
+
+
 def configure_logs(level: str = "INFO", sink: TextIO = sys.stdout) -> None:
     """Set up the process's logs. Values of local variables never appear in tracebacks."""
+    global _requests  # noqa: PLW0603 -- as much the process's as the logging module's own state
     threshold = logging.getLevelNamesMapping()[level.upper()]
+    _requests = RequestLog(sink) if threshold <= logging.INFO else None
     structlog.configure(
         processors=[*_SHARED, _line],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),

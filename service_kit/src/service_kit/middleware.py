@@ -1,33 +1,45 @@
-"""The one layer around every request: its id, log line and duration, and the last resort for an unknown failure."""
+"""The one layer around every request: its id, log line and duration, its lane, and the last resort for an unknown failure."""
 
 import re
+from random import Random
 from time import perf_counter
-from uuid import uuid4
+from typing import Any
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service_kit.lanes import Lanes, read_body, replayed, send_json
+from service_kit.logs import request_log
 from service_kit.metrics import Metrics
-from service_kit.problems import ContentTooLarge, InternalError
+from service_kit.problems import ContentTooLarge, InternalError, ProblemError
 
 log = structlog.get_logger()
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_random = Random()  # noqa: S311 -- ids have to differ, not to be secret; seeded by the system
 
 
 def _header(scope: Scope, name: bytes) -> bytes | None:
-    return next((value for key, value in scope["headers"] if key == name), None)
+    for key, value in scope["headers"]:
+        if key == name:
+            return value  # type: ignore[no-any-return]
+    return None
+
+
+def _new_id() -> str:
+    """A random UUID (RFC 9562, version 4)."""
+    digits = f"{_random.getrandbits(128) & ~(0xF << 76 | 0xC << 60) | 4 << 76 | 8 << 60:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def _request_id(scope: Scope) -> str:
     given = _header(scope, b"x-request-id")
-    return given.decode("ascii") if given and _REQUEST_ID.fullmatch(given) else str(uuid4())
+    return given.decode("ascii") if given and _REQUEST_ID.fullmatch(given) else _new_id()
 
 
 def route_of(scope: Scope) -> str:
     """The template of the route that answered; one word for all addresses that are none."""
-    return str(getattr(scope.get("route"), "path_format", None) or scope.get("route_template") or "unmatched")
+    return str(scope.get("route_template") or getattr(scope.get("route"), "path_format", None) or "unmatched")
 
 
 class RequestLayer:
@@ -36,11 +48,12 @@ class RequestLayer:
     A request id is taken from the caller if it is 1 to 128 letters, digits, or `._:-`, and made otherwise.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, service: str, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, service: str, max_body_bytes: int, lanes: Lanes) -> None:
         self._app = app
         self._metrics = metrics
         self._service = service
         self._max_body_bytes = max_body_bytes
+        self._lanes = lanes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,11 +67,13 @@ class RequestLayer:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                message["headers"].append((b"x-request-id", request_id.encode()))
             await send(message)
 
         try:
             await self._answer(scope, receive, send_with_id)
+        except ProblemError as problem:
+            await problem.response(request_id)(scope, receive, send_with_id)
         except Exception:
             log.exception("unexpected_failure", service=self._service, request_id=request_id, route=route_of(scope))
             if not status:
@@ -69,25 +84,45 @@ class RequestLayer:
     def _record(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
         route = route_of(scope)
         self._metrics.observe_request(route, scope["method"], status, seconds)
-        log.info(
-            "request",
-            service=self._service,
-            request_id=request_id,
-            method=scope["method"],
-            route=route,
-            status=status,
-            duration_ms=round(seconds * 1000, 3),
-            **scope.get("log_fields", {}),
-        )
+        if lines := request_log():
+            event: dict[str, Any] = {
+                "event": "request",
+                "service": self._service,
+                "request_id": request_id,
+                "method": scope["method"],
+                "route": route,
+                "status": status,
+                "duration_ms": round(seconds * 1000, 3),
+            }
+            if fields := scope.get("log_fields"):
+                event |= fields
+            lines.write(event)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in ("GET", "HEAD"):
-            await self._app(scope, receive, send)
+            answer = self._lanes.client(scope) if scope["method"] == "GET" else None
+            body = await answer if answer else None
+            if body is not None:
+                await send_json(body, send)
+            else:
+                await self._app(scope, receive, send)
             return
         declared = _header(scope, b"content-length")
         if declared and declared.isdigit() and int(declared) > self._max_body_bytes:
-            await self._too_large().response(scope["request_id"])(scope, receive, send)
-            return
+            raise self._too_large()
+        if scope["method"] == "POST" and (lane := self._lanes.body(scope, _header(scope, b"content-type"))):
+            content = await read_body(receive, self._max_body_bytes)
+            if content is None:
+                return
+            body = await lane(scope, content)
+            if body is not None:
+                await send_json(body, send)
+            else:
+                await self._app(scope, replayed(content, receive), send)
+        else:
+            await self._app(scope, self._limited(receive), send)
+
+    def _limited(self, receive: Receive) -> Receive:
         received = 0
 
         async def receive_limited() -> Message:
@@ -98,7 +133,7 @@ class RequestLayer:
                 raise self._too_large()
             return message
 
-        await self._app(scope, receive_limited, send)
+        return receive_limited
 
     def _too_large(self) -> ContentTooLarge:
         return ContentTooLarge(f"A body has at most {self._max_body_bytes} bytes.")

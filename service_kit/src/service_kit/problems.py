@@ -156,6 +156,10 @@ def add_problem_handlers(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)  # noqa: S101
         return _from_http_exception(error).response(request_id_of(request))
 
+    async def on_defect(request: Request, _: Exception) -> Response:
+        return InternalError().response(request_id_of(request))
+
     app.add_exception_handler(ProblemError, on_problem)
+    app.add_exception_handler(Exception, on_defect)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_exception)

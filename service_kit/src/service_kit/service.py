@@ -1,15 +1,18 @@
 """Builds a service: what is the same for each of ours, in one place."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
 from pydantic.json_schema import models_json_schema
-from starlette.types import Lifespan
+from starlette.types import ASGIApp, Lifespan
 
 from service_kit.docs import docs_routes
 from service_kit.health import Readiness, health_router
+from service_kit.http_protocol import HttpProtocol
+from service_kit.lanes import Lane, Lanes
 from service_kit.logs import configure_logs
 from service_kit.metrics import Metrics, metrics_endpoint
 from service_kit.middleware import RequestLayer
@@ -17,8 +20,27 @@ from service_kit.problems import add_problem_handlers
 from service_kit.settings import ServiceSettings
 from shared_schemas import Problem
 
-GRACE_SECONDS = 10
-"""How long running requests may take to finish once the process is told to stop."""
+SERVER_OPTIONS: dict[str, Any] = {
+    "http": HttpProtocol,
+    "ws": "none",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "proxy_headers": False,
+    "timeout_graceful_shutdown": 10,
+}
+"""How uvicorn runs an application of ours. Running requests have ten seconds to finish once the process is told to stop."""
+
+
+class _Service(FastAPI):
+    """A FastAPI application within our request layer: nothing of the framework stands before a lane."""
+
+    def __init__(self, layer: Callable[[ASGIApp], ASGIApp], **options: Any) -> None:
+        self._layer = layer
+        super().__init__(**options)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return self._layer(super().build_middleware_stack())
 
 
 def build_service(
@@ -30,8 +52,12 @@ def build_service(
     ready: Readiness,
     lifespan: Lifespan[Any],
     metrics: Metrics,
+    lanes: Sequence[Lane],
 ) -> FastAPI:
-    app = FastAPI(title=title, version="1.0.0", lifespan=lifespan, docs_url=None, redoc_url=None)
+    layer = partial(
+        RequestLayer, metrics=metrics, service=name, max_body_bytes=settings.max_body_bytes, lanes=Lanes(*lanes)
+    )
+    app = _Service(layer, title=title, version="1.0.0", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.router.redirect_slashes = False
     for router in (*routers, health_router(ready)):
         app.include_router(router)
@@ -40,7 +66,6 @@ def build_service(
     app.state.metrics = metrics
     add_problem_handlers(app)
     _describe_problems(app)
-    app.add_middleware(RequestLayer, metrics=metrics, service=name, max_body_bytes=settings.max_body_bytes)
     return app
 
 
@@ -61,13 +86,4 @@ def _describe_problems(app: FastAPI) -> None:
 def run_service(factory: str, settings: ServiceSettings) -> None:
     """Serve the application that `factory` ("module:function") makes, until told to stop."""
     configure_logs(settings.log_level)
-    uvicorn.run(
-        factory,
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    uvicorn.run(factory, factory=True, host=settings.host, port=settings.port, **SERVER_OPTIONS)

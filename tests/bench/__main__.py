@@ -1,0 +1,191 @@
+"""The benchmark: starts the real services on this machine and prints one table. It asserts nothing.
+
+All rows are taken in turn, round by round, in one run; each cell is the median of the rounds. Absolute figures move with
+the machine; ratios within one run are what counts.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from bench import servers
+from bench.load import LoadError, Measured, Target, measure, pgbench, wrk_path
+from local_stack.postgres import _BIN as POSTGRES_PROGRAMS
+from local_stack.postgres import Server, running_postgres
+
+_CONNECTIONS = (1, 32)
+
+
+@dataclass
+class Row:
+    """One line of the table: what is asked, which servers work for it, what was measured at each number of connections."""
+
+    name: str
+    target: Target
+    servers: dict[str, psutil.Process]
+    vectors: int = 1
+    measured: dict[int, list[Measured]] = field(default_factory=dict)
+
+    def median(self, connections: int, what: str) -> float:
+        return float(statistics.median(getattr(found, what) for found in self.measured[connections]))
+
+    def cpu(self, connections: int) -> str:
+        rounds = self.measured[connections]
+        names = rounds[0].cpu
+        return ", ".join(f"{name} {statistics.median(found.cpu[name] for found in rounds):.0f}" for name in names)
+
+    def failed(self) -> int:
+        return sum(found.failed for rounds in self.measured.values() for found in rounds)
+
+
+def _take(rows: list[Row], rounds: int, seconds: int) -> None:
+    total = rounds * len(rows) * len(_CONNECTIONS)
+    done = 0
+    for number in range(rounds):
+        for row in rows:
+            for connections in _CONNECTIONS:
+                done += 1
+                print(f"\r{done}/{total} {row.name:<40}", end="", file=sys.stderr, flush=True)
+                measure(row.target, connections, 1, row.servers, number)  # connections and caches warm
+                found = measure(row.target, connections, seconds, row.servers, number)
+                row.measured.setdefault(connections, []).append(found)
+    print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+
+
+def _print(rows: list[Row]) -> None:
+    first = rows[0]
+    print(
+        "| what answers | req/s, 1 conn | p50 / p99 ms | req/s, 32 conns | of the limit | p50 / p99 ms | server CPU us a request (32) | failed |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for row in rows:
+        one, many = (row.median(connections, "per_second") for connections in _CONNECTIONS)
+        ratio = many / first.median(32, "per_second")
+        print(
+            f"| {row.name} | {one:,.0f} | {row.median(1, 'p50'):.2f} / {row.median(1, 'p99'):.2f} | {many:,.0f} | {ratio:.2f} "
+            f"| {row.median(32, 'p50'):.1f} / {row.median(32, 'p99'):.1f} | {row.cpu(32)} | {row.failed()} |"
+        )
+
+
+def _ratios(rows: dict[str, Row], select: float) -> Iterator[tuple[str, float]]:
+    limit, feature, prediction = rows["limit"], rows["feature GET"], rows["prediction GET"]
+    many = {name: row.median(32, "per_second") for name, row in rows.items()}
+    yield "feature GET / limit", many["feature GET"] / many["limit"]
+    yield "prediction GET / limit", many["prediction GET"] / many["limit"]
+    yield "prediction GET / feature GET", many["prediction GET"] / many["feature GET"]
+    yield "vectors a second in batches of 100 / single GETs", many["feature batch of 100"] * 100 / many["feature GET"]
+    yield (
+        "predictions a second in batches of 100 / single GETs",
+        many["prediction batch of 100"] * 100 / many["prediction GET"],
+    )
+    yield (
+        "feature GET as of an instant: time of a current one, 32 conns",
+        many["feature GET"] / many["feature GET as of"],
+    )
+    yield (
+        "prediction GET explained: time of a plain one, 32 conns",
+        many["prediction GET"] / many["prediction GET explained"],
+    )
+    together = select + limit.median(1, "p50")
+    yield (
+        f"p50 at 1 conn: prediction GET / (SELECT {select:.3f} ms + bare hop {limit.median(1, 'p50'):.3f} ms)",
+        (prediction.median(1, "p50") / together),
+    )
+    yield "p50 at 1 conn: feature GET / the same", feature.median(1, "p50") / together
+
+
+def _machine() -> str:
+    cores = os.cpu_count()
+    model = (
+        next(
+            (line.split(": ")[1] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+            platform.machine(),
+        )
+        if Path("/proc/cpuinfo").exists()
+        else platform.machine()
+    )
+    return f"{datetime.now(UTC):%Y-%m-%d}, {cores} cores {model}, Python {platform.python_version()}"
+
+
+def _rows(running: dict[str, servers.Running], postgres: psutil.Process, ids: list[int]) -> list[Row]:
+    processes = {name: found.process for name, found in running.items()}
+    store = {"features": processes["features"], "PostgreSQL": postgres}
+    whole = {"prediction": processes["prediction"], **store}
+    features, predictions = running["features"].port, running["prediction"].port
+    one, risk = "/online_feature_store/client_id=", "/credit_risk/client_id="
+    return [
+        Row("limit", Target(running["bare"].port, "/", ids), {"bare": processes["bare"]}),
+        Row("feature GET", Target(features, one, ids), store),
+        Row("feature GET as of", Target(features, one, ids, query="?as_of=2020-12-31T00:00:00Z"), store),
+        Row(
+            "feature batch of 100", Target(features, "/online_feature_store/batch", ids, batch=100), store, vectors=100
+        ),
+        Row("prediction GET", Target(predictions, risk, ids), whole),
+        Row("prediction GET explained", Target(predictions, risk, ids, query="?explain=true"), whole),
+        Row("prediction batch of 100", Target(predictions, "/credit_risk/batch", ids, batch=100), whole, vectors=100),
+    ]
+
+
+def _bench(postgres: Server, folder: Path, arguments: argparse.Namespace) -> None:
+    models = folder / "models"
+    url = servers.database(postgres, "sample", servers.sample(folder, models))
+    ids = servers.client_ids(url)
+    reader = postgres.url("sample", user="feature_service")
+    postmaster = psutil.Process(int((folder / "postgres/cluster/postmaster.pid").read_text().split()[0]))
+    with ExitStack() as stack:
+        running = {"bare": stack.enter_context(servers.bare(folder))}
+        running["features"] = stack.enter_context(servers.feature_service(folder, reader))
+        running["prediction"] = stack.enter_context(servers.prediction_service(folder, running["features"], models))
+        rows = _rows(running, postmaster, ids)
+        rows = [row for row in rows if not arguments.only or row.name in (*arguments.only, "limit")]
+        select = servers.select_p50(reader, ids)
+        _take(rows, arguments.rounds, arguments.seconds)
+        print(
+            f"\n{_machine()}; {len(ids):,} clients, random ids, wrk -t1, one worker a service, {arguments.rounds} rounds of {arguments.seconds} s\n"
+        )
+        _print(rows)
+        socket_dir = str((folder / "postgres").resolve())
+        tps = statistics.median(
+            pgbench(POSTGRES_PROGRAMS / "pgbench", socket_dir, "sample", ids, 8, arguments.seconds)
+            for _ in range(arguments.rounds)
+        )
+        print(f"\npgbench, single-row SELECT, prepared, 8 clients, Unix socket: {tps:,.0f} a second")
+        if not arguments.only:
+            for name, ratio in _ratios({row.name: row for row in rows}, select):
+                print(f"{name}: {ratio:.2f}")
+        for name, found in running.items():
+            print(f"{name}: ready in {found.ready_seconds:.2f} s, {servers.resident_megabytes(found):.0f} MB resident")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=4, help="length of one measurement")
+    parser.add_argument(
+        "--folder", type=Path, default=Path(".data/bench"), help="where the generated databases are kept"
+    )
+    parser.add_argument("--only", action="append", help="name of a row; the limit is always taken")
+    arguments = parser.parse_args()
+    try:
+        wrk_path()
+    except LoadError as error:
+        print(error, file=sys.stderr)
+        return 1
+    folder = arguments.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with running_postgres(folder) as postgres:
+        _bench(postgres, folder, arguments)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
