@@ -21,6 +21,7 @@ from feature_service.store import encode
 from prediction_service.app import create_app as create_prediction_app
 from prediction_service.feature_client import FeatureClient
 from prediction_service.settings import Settings as PredictionSettings
+from service_kit.batching import Call
 from shared_schemas import CreditRisk, CreditRiskBatch, FeatureBatch, FeatureVector, Problem
 
 ROW = {
@@ -36,10 +37,10 @@ class FakeStore:
         self.rows = {row["client_id"]: row for row in rows}
         self.away = False
 
-    async def vector(self, client_id: int, _: str, as_of: datetime | None = None) -> bytes | None:
-        return (await self.vectors([client_id], as_of)).get(client_id)
+    async def vector(self, client_id: int, call: Call, as_of: datetime | None = None) -> bytes | None:
+        return (await self.vectors([client_id], call, as_of)).get(client_id)
 
-    async def vectors(self, client_ids: Iterable[int], as_of: datetime | None = None) -> dict[int, bytes]:
+    async def vectors(self, client_ids: Iterable[int], _: Call, as_of: datetime | None = None) -> dict[int, bytes]:
         await self.ping()
         found = {i: self.rows[i] for i in client_ids if i in self.rows}
         return {i: encode(row) for i, row in found.items() if as_of is None or row["event_timestamp"] <= as_of}

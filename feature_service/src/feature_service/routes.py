@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, ValidationError
 from starlette.types import Scope
 
 from feature_service.store import encode_batch
+from service_kit.batching import Call
 from service_kit.lanes import BodyLane, ClientLane
 from service_kit.problems import ClientNotFound, InvalidRequest
 from service_kit.routing import NOT_FOUND, ClientIdInPath, problem_responses
@@ -45,7 +46,7 @@ async def read_vector(request: Request, client_id: ClientIdInPath, as_of: AsOf =
 
 
 async def _vector(scope: Scope, client_id: int, as_of: datetime | None) -> bytes:
-    vector: bytes | None = await scope["state"]["store"].vector(client_id, scope["request_id"], as_of)
+    vector: bytes | None = await scope["state"]["store"].vector(client_id, Call(scope["request_id"]), as_of)
     if vector is None:
         raise ClientNotFound
     return vector
@@ -81,7 +82,7 @@ async def _vectors(scope: Scope, wanted: FeatureBatchRequest) -> bytes:
     limit = scope["state"]["settings"].max_batch_ids
     if len(wanted.client_ids) > limit:
         raise InvalidRequest(errors=[InvalidPart(pointer="#/client_ids", detail=f"At most {limit} ids in one batch")])
-    vectors = await scope["state"]["store"].vectors(wanted.client_ids, wanted.as_of)
+    vectors = await scope["state"]["store"].vectors(wanted.client_ids, Call(scope["request_id"]), wanted.as_of)
     return encode_batch(wanted.client_ids, vectors)
 
 

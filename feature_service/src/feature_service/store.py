@@ -11,7 +11,7 @@ import structlog
 
 from feature_service.errors import StoreUnavailable
 from feature_service.settings import Settings
-from service_kit.batching import Batcher
+from service_kit.batching import Batcher, Call
 
 log = structlog.get_logger()
 
@@ -85,24 +85,24 @@ class FeatureStore:
         self._coalesced: Batcher[int, bytes] = Batcher(self._current)
         self._coalesced_as_of: Batcher[tuple[int, datetime], bytes] = Batcher(self._at_instants)
 
-    async def vector(self, client_id: int, request_id: str, as_of: datetime | None = None) -> bytes | None:
+    async def vector(self, client_id: int, call: Call, as_of: datetime | None = None) -> bytes | None:
         """The vector of a client, current or as of an instant. Concurrent calls share queries."""
         if as_of is None:
-            return await self._coalesced.get(client_id, request_id)
-        return await self._coalesced_as_of.get((client_id, as_of), request_id)
+            return await self._coalesced.get(client_id, call)
+        return await self._coalesced_as_of.get((client_id, as_of), call)
 
-    async def vectors(self, client_ids: Iterable[int], as_of: datetime | None = None) -> dict[int, bytes]:
+    async def vectors(self, client_ids: Iterable[int], call: Call, as_of: datetime | None = None) -> dict[int, bytes]:
         """The vectors of those clients that have one (at that instant), by id."""
         ids = list(set(client_ids))
         if as_of is None:
-            return await self._current(ids, "")
-        found = await self._at_instants([(client_id, as_of) for client_id in ids], "")
+            return await self._current(ids, call)
+        found = await self._at_instants([(client_id, as_of) for client_id in ids], call)
         return {client_id: vector for (client_id, _), vector in found.items()}
 
-    async def _current(self, client_ids: Sequence[int], _: str) -> dict[int, bytes]:
+    async def _current(self, client_ids: Sequence[int], _: Call) -> dict[int, bytes]:
         return {row["client_id"]: encode(row) for row in await self._fetch(_CURRENT, client_ids)}
 
-    async def _at_instants(self, wanted: Sequence[tuple[int, datetime]], _: str) -> dict[tuple[int, datetime], bytes]:
+    async def _at_instants(self, wanted: Sequence[tuple[int, datetime]], _: Call) -> dict[tuple[int, datetime], bytes]:
         rows = await self._fetch(_AS_OF, [client_id for client_id, _ in wanted], [instant for _, instant in wanted])
         found = {}
         for row in rows:

@@ -18,7 +18,7 @@ from prediction_service.errors import (
 )
 from prediction_service.http_transport import Http1Transport
 from prediction_service.settings import Settings
-from service_kit.batching import Batcher
+from service_kit.batching import Batcher, Call
 
 
 class Vector(TypedDict):
@@ -59,25 +59,25 @@ class FeatureClient:
         self._timeout = timeout.read
         self._coalesced: Batcher[int, Found] = Batcher(self.vectors)
 
-    async def vector(self, client_id: int, request_id: str) -> Found | None:
+    async def vector(self, client_id: int, call: Call) -> Found | None:
         """The vector of a client. Concurrent calls share one HTTP call."""
-        return await self._coalesced.get(client_id, request_id)
+        return await self._coalesced.get(client_id, call)
 
-    async def vectors(self, client_ids: Sequence[int], request_id: str) -> dict[int, Found]:
+    async def vectors(self, client_ids: Sequence[int], call: Call) -> dict[int, Found]:
         """The vectors of those clients that have one, by id; one HTTP call."""
         wanted = set(client_ids)
-        batch = _parse(await self._post({"client_ids": list(wanted)}, request_id))
-        found = {vector["client_id"]: Found(vector, request_id) for vector in batch["features"]}
+        batch = _parse(await self._post({"client_ids": list(wanted)}, call))
+        found = {vector["client_id"]: Found(vector, call.request_id) for vector in batch["features"]}
         if found.keys() | set(batch["not_found"]) != wanted or found.keys() & set(batch["not_found"]):
             raise FeatureServiceBroken  # an answer to another question
         return found
 
-    async def _post(self, body: dict[str, list[int]], request_id: str) -> bytes:
+    async def _post(self, body: dict[str, list[int]], call: Call) -> bytes:
         # The transport itself: a client's cookies, redirects and header merging would cost more than the call.
         request = httpx.Request(
             "POST",
             self._url,
-            headers=[*_HEADERS, (b"X-Request-ID", request_id.encode())],
+            headers=[*_HEADERS, (b"X-Request-ID", call.request_id.encode())],
             content=orjson.dumps(body),
             extensions=self._extensions,
         )

@@ -85,7 +85,6 @@ class _Connection(asyncio.Protocol):
             await self._answer
         finally:
             self._answer = None
-        self.reusable = self._parser.should_keep_alive()
         return httpx.Response(
             self._parser.get_status_code(), headers=self._headers, content=b"".join(self._body), request=request
         )
@@ -130,6 +129,7 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._answer is not None and not self._answer.done():
+            self.reusable = self._parser.should_keep_alive()
             self._answer.set_result(None)
 
 

@@ -7,6 +7,7 @@ from starlette.types import Scope
 
 from prediction_service.decision import Model, decide
 from prediction_service.feature_client import FeatureClient
+from service_kit.batching import Call
 from service_kit.lanes import ClientLane
 from service_kit.problems import ClientNotFound, InvalidRequest
 from service_kit.routing import NOT_FOUND, ClientIdInPath, json_bytes, json_response, problem_responses
@@ -52,7 +53,7 @@ async def credit_risk_of_client(request: Request, client_id: ClientIdInPath) -> 
 async def _decision(scope: Scope, client_id: int) -> bytes:
     state = scope["state"]
     model = state["models"].champion
-    found = await state["features"].vector(client_id, scope["request_id"])
+    found = await state["features"].vector(client_id, Call(scope["request_id"]))
     if found is None:
         raise ClientNotFound
     scope["log_fields"] = {"feature_request_id": found.request_id}
@@ -76,7 +77,7 @@ async def credit_risk_of_clients(
     limit = request.state.settings.max_batch_ids
     if len(ids) > limit:
         raise InvalidRequest(errors=[InvalidPart(pointer="#/client_ids", detail=f"At most {limit} ids in one batch")])
-    found = await features.vectors(ids, request.scope["request_id"]) if ids else {}
+    found = await features.vectors(ids, Call(request.scope["request_id"])) if ids else {}
     answers = await decide(champion, [found[client_id].vector for client_id in ids if client_id in found])
     return json_response(
         {"predictions": answers, "not_found": [client_id for client_id in ids if client_id not in found]}

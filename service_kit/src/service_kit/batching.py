@@ -1,7 +1,7 @@
 """Natural batching: concurrent lookups of single keys leave together, without a timer.
 
-While as many fetches as allowed are in flight, newcomers gather; when one returns, all that have gathered leave as
-the next. An idle system adds no wait, a busy one amortises.
+While a fetch is in flight, newcomers gather; when it returns, all that have gathered leave as the next. An idle system
+adds no wait, a busy one amortises.
 """
 
 import asyncio
@@ -12,54 +12,84 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+class Call(NamedTuple):
+    """On whose behalf something is asked: the id of the request, and the loop time until which its caller waits."""
+
+    request_id: str
+    deadline: float | None = None
+
+
 class _Waiter(NamedTuple, Generic[V]):
     future: asyncio.Future[V | None]
-    request_id: str
+    call: Call
 
 
 class Batcher(Generic[K, V]):
-    """Looks up single keys through `fetch(keys, request_id)`, which looks up many.
+    """Looks up single keys through `fetch(keys, call)`, which looks up many.
 
-    `fetch` gets distinct keys, at most `max_batch`, and answers with those that it found; at most `max_in_flight` of
-    its calls run at a time. What it raises reaches exactly those who waited for that call. A waiter that is cancelled
-    leaves alone: the others of its batch are served, and a key for which nobody waits any more is not fetched. The
-    request id of a fetch is that of the first who waits for it.
+    `fetch` gets distinct keys, at most `max_batch`, and answers with those that it found. What it raises reaches exactly
+    those who waited for that fetch. Its call has the id of the first who waits and the latest of the deadlines; each
+    waiter is held to its own. A waiter that is cancelled leaves alone: the others of its batch are served, and a key for
+    which nobody waits any more is not fetched.
+
+    One fetch is in flight as a rule, so that all who wait share the next. Another one, up to `max_in_flight`, leaves when a
+    batch is full, or when those in flight have been out for `patience` seconds: one that hangs holds up nobody for longer.
     """
 
     def __init__(
         self,
-        fetch: Callable[[Sequence[K], str], Awaitable[Mapping[K, V]]],
+        fetch: Callable[[Sequence[K], Call], Awaitable[Mapping[K, V]]],
         *,
         max_batch: int = 500,
-        max_in_flight: int = 2,
+        max_in_flight: int = 4,
+        patience: float = 0.02,
     ) -> None:
         self._fetch = fetch
         self._max_batch = max_batch
-        self._free = max_in_flight
+        self._max_in_flight = max_in_flight
+        self._patience = patience
         self._waiting: dict[K, list[_Waiter[V]]] = {}
-        self._scheduled = False
-        self._calls: set[asyncio.Task[None]] = set()
+        self._scheduled: asyncio.Handle | None = None
+        self._in_flight: set[asyncio.Task[None]] = set()
 
-    async def get(self, key: K, request_id: str) -> V | None:
-        """The value of `key`, or None if there is none."""
+    async def get(self, key: K, call: Call) -> V | None:
+        """The value of `key`, or None if there is none. Raises TimeoutError at the call's deadline."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[V | None] = loop.create_future()
-        self._waiting.setdefault(key, []).append(_Waiter(future, request_id))
-        if self._free and not self._scheduled:
-            # At the end of this turn of the loop: whoever arrived in the same turn shares the call, at no wait.
-            self._scheduled = True
-            loop.call_soon(self._depart)
-        return await future
+        self._waiting.setdefault(key, []).append(_Waiter(future, call))
+        if self._scheduled is None:
+            if not self._in_flight or len(self._waiting) >= self._max_batch:
+                # At the end of this turn of the loop: whoever arrived in the same turn shares the fetch, at no wait.
+                self._scheduled = loop.call_soon(self._depart)
+            else:
+                self._scheduled = loop.call_later(self._patience, self._depart)
+        if call.deadline is None:
+            return await future
+        expiry = loop.call_at(call.deadline, _expire, future)
+        try:
+            return await future
+        finally:
+            expiry.cancel()
 
     def _depart(self) -> None:
-        self._scheduled = False
-        while self._free and (batch := self._next_batch()):
-            self._free -= 1
-            call = asyncio.get_running_loop().create_task(self._serve(batch))
-            self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+            self._scheduled = None
+        while self._waiting and len(self._in_flight) < self._max_in_flight:
+            if batch := self._next_batch():
+                fetch = asyncio.get_running_loop().create_task(self._serve(batch))
+                self._in_flight.add(fetch)
+                fetch.add_done_callback(self._returned)
+                if len(self._waiting) < self._max_batch:
+                    break
+
+    def _returned(self, fetch: asyncio.Task[None]) -> None:
+        self._in_flight.discard(fetch)
+        if self._waiting:
+            self._depart()
 
     def _next_batch(self) -> dict[K, list[_Waiter[V]]]:
+        """The keys that have waited longest; those for which nobody waits any more are forgotten."""
         if len(self._waiting) <= self._max_batch:
             gathered, self._waiting = self._waiting, {}
         else:
@@ -70,7 +100,7 @@ class Batcher(Generic[K, V]):
 
     async def _serve(self, batch: dict[K, list[_Waiter[V]]]) -> None:
         try:
-            found = await self._fetch(list(batch), next(iter(batch.values()))[0].request_id)
+            found = await self._fetch(list(batch), _common_call(batch))
         except BaseException as error:
             for waiters in batch.values():
                 for waiter in waiters:
@@ -83,6 +113,15 @@ class Batcher(Generic[K, V]):
                 for waiter in waiters:
                     if not waiter.future.done():
                         waiter.future.set_result(found.get(key))
-        finally:
-            self._free += 1
-            self._depart()
+
+
+def _expire(future: asyncio.Future[V | None]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())
+
+
+def _common_call(batch: Mapping[K, Sequence[_Waiter[V]]]) -> Call:
+    calls = [waiter.call for waiters in batch.values() for waiter in waiters if not waiter.future.done()]
+    deadlines = [call.deadline for call in calls]
+    bounded = [deadline for deadline in deadlines if deadline is not None]
+    return Call(calls[0].request_id, max(bounded) if len(bounded) == len(deadlines) else None)

@@ -7,7 +7,7 @@ from typing import Any
 import uvicorn
 from fastapi import APIRouter, FastAPI
 from pydantic.json_schema import models_json_schema
-from starlette.types import ASGIApp, Lifespan
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from service_kit.docs import docs_routes
 from service_kit.health import Readiness, health_router
@@ -36,11 +36,11 @@ class _Service(FastAPI):
     """A FastAPI application within our request layer: nothing of the framework stands before a lane."""
 
     def __init__(self, layer: Callable[[ASGIApp], ASGIApp], **options: Any) -> None:
-        self._layer = layer
         super().__init__(**options)
+        self._entrance = layer(super().__call__)
 
-    def build_middleware_stack(self) -> ASGIApp:
-        return self._layer(super().build_middleware_stack())
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._entrance(scope, receive, send)
 
 
 def build_service(
