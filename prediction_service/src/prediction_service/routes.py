@@ -3,12 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+from pydantic import ValidationError
 from starlette.types import Scope
 
 from prediction_service.decision import Model, decide
-from prediction_service.feature_client import FeatureClient
 from service_kit.batching import Call
-from service_kit.lanes import ClientLane
+from service_kit.lanes import BodyLane, ClientLane
 from service_kit.problems import ClientNotFound, InvalidRequest
 from service_kit.routing import NOT_FOUND, ClientIdInPath, json_bytes, json_response, problem_responses
 from shared_schemas import CreditRisk, CreditRiskBatch, CreditRiskBatchRequest, FeatureValues, InvalidPart
@@ -26,17 +26,11 @@ PROBLEMS = problem_responses(
 router = APIRouter(tags=["predictions"])
 
 
-async def _features(request: Request) -> FeatureClient:
-    client: FeatureClient = request.state.features
-    return client
-
-
 async def _model(request: Request) -> Model:
     model: Model = request.state.models.champion
     return model
 
 
-Features = Annotated[FeatureClient, Depends(_features)]
 Champion = Annotated[Model, Depends(_model)]
 
 
@@ -61,7 +55,8 @@ async def _decision(scope: Scope, client_id: int) -> bytes:
     return json_bytes(answer)
 
 
-LANES = (ClientLane("/credit_risk/client_id=", _decision),)
+async def _decision_in_lane(scope: Scope, client_id: int) -> bytes | None:
+    return None if scope["query_string"] else await _decision(scope, client_id)
 
 
 @router.post(
@@ -70,18 +65,31 @@ LANES = (ClientLane("/credit_risk/client_id=", _decision),)
     response_model=CreditRiskBatch,
     responses=PROBLEMS,
 )
-async def credit_risk_of_clients(
-    request: Request, wanted: CreditRiskBatchRequest, features: Features, champion: Champion
-) -> Response:
-    ids = wanted.client_ids
-    limit = request.state.settings.max_batch_ids
+async def credit_risk_of_clients(request: Request, wanted: CreditRiskBatchRequest) -> Response:
+    return Response(await _decisions(request.scope, wanted), media_type="application/json")
+
+
+async def _decisions(scope: Scope, wanted: CreditRiskBatchRequest) -> bytes:
+    ids, state = wanted.client_ids, scope["state"]
+    limit = state["settings"].max_batch_ids
     if len(ids) > limit:
         raise InvalidRequest(errors=[InvalidPart(pointer="#/client_ids", detail=f"At most {limit} ids in one batch")])
-    found = await features.vectors(ids, Call(request.scope["request_id"])) if ids else {}
-    answers = await decide(champion, [found[client_id].vector for client_id in ids if client_id in found])
-    return json_response(
-        {"predictions": answers, "not_found": [client_id for client_id in ids if client_id not in found]}
-    )
+    model = state["models"].champion
+    found = await state["features"].vectors(ids, Call(scope["request_id"])) if ids else {}
+    answers = await decide(model, [found[client_id].vector for client_id in ids if client_id in found])
+    not_found = [client_id for client_id in ids if client_id not in found]
+    return json_bytes({"predictions": answers, "not_found": not_found})
+
+
+async def _decisions_in_lane(scope: Scope, body: bytes) -> bytes | None:
+    try:
+        wanted = CreditRiskBatchRequest.model_validate_json(body)
+    except ValidationError:
+        return None
+    return await _decisions(scope, wanted)
+
+
+LANES = (ClientLane("/credit_risk/client_id=", _decision_in_lane), BodyLane("/credit_risk/batch", _decisions_in_lane))
 
 
 @router.post(
