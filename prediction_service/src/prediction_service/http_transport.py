@@ -72,6 +72,7 @@ class _Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
         self._size = 0
+        self._surplus = False
         self.reusable = False
 
     async def exchange(self, request: httpx.Request) -> httpx.Response:
@@ -116,10 +117,19 @@ class _Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._fail(httpx.RemoteProtocolError("this is not HTTP"))
 
+    def on_message_begin(self) -> None:
+        if self._answer is None or self._answer.done():  # more than was asked for: what follows is nobody's answer
+            self._surplus = True
+            self.reusable = False
+            self.abort()
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
+        if not self._surplus:
+            self._headers.append((name, value))
 
     def on_body(self, part: bytes) -> None:
+        if self._surplus:
+            return
         self._size += len(part)
         if self._size > _LONGEST_ANSWER:
             self._fail(httpx.RemoteProtocolError("the answer is too long"))
