@@ -17,10 +17,12 @@ from pathlib import Path
 
 import psutil
 
-from bench import servers
+from bench import peers, servers
+from bench.hop import measure_hop
 from bench.load import LoadError, Measured, Target, measure, pgbench, wrk_path
 from local_stack.postgres import _BIN as POSTGRES_PROGRAMS
 from local_stack.postgres import Server, running_postgres
+from shared_schemas import FEATURE_NAMES
 
 _CONNECTIONS = (1, 32)
 
@@ -135,17 +137,87 @@ def _rows(running: dict[str, servers.Running], postgres: psutil.Process, ids: li
     ]
 
 
+def _peer_rows(running: dict[str, servers.Running], postgres: psutil.Process, ids: list[int]) -> list[Row]:
+    names = ", ".join(f'"client_features:{name}"' for name in FEATURE_NAMES)
+    question = f'{{"features":[{names}],"entities":{{"client_id":[ID]}}}}'
+    # The id only changes what would be cached: MLServer is not asked to fetch anything.
+    tensor = '{"inputs":[{"name":"x","shape":[1,5],"datatype":"FP64","data":[5,116.078,43,1,1]}],"outputs":[{"name":"predict_proba"}],"id":"ID"}'
+    processes = {name: found.process for name, found in running.items()}
+    feast = {"Feast": processes["Feast"], "PostgreSQL": postgres}
+    mlserver = {"MLServer": processes["MLServer"]}
+    return [
+        Row("Feast", Target(running["Feast"].port, "/get-online-features", ids, body=question), feast),
+        Row(
+            "MLServer, model only",
+            Target(running["MLServer"].port, "/v2/models/single/infer", ids, body=tensor),
+            mlserver,
+        ),
+        Row(
+            "MLServer, model only, batching",
+            Target(running["MLServer"].port, "/v2/models/batching/infer", ids, body=tensor),
+            mlserver,
+        ),
+        Row(
+            "thin app, Feast, MLServer",
+            Target(running["thin app"].port, "/client_id=", ids),
+            {"thin app": processes["thin app"]} | feast | mlserver,
+        ),
+    ]
+
+
+def _peer_ratios(rows: dict[str, Row]) -> Iterator[tuple[str, float]]:
+    many = {name: row.median(32, "per_second") for name, row in rows.items()}
+    yield "feature GET / Feast", many["feature GET"] / many["Feast"]
+    yield (
+        "prediction GET / thin app with Feast and MLServer",
+        many["prediction GET"] / many["thin app, Feast, MLServer"],
+    )
+    best = max(many["MLServer, model only"], many["MLServer, model only, batching"])
+    yield "prediction GET / MLServer's best, which fetches nothing", many["prediction GET"] / best
+
+
+def _growth(postgres: Server, folder: Path, arguments: argparse.Namespace) -> None:
+    """Feature GET on as many clients as the original had, and on many more."""
+    with ExitStack() as stack:
+        rows = []
+        for clients in (servers.CLIENTS, arguments.growth):
+            servers.database(postgres, f"clients_{clients}", servers.generated(clients))
+            reader = postgres.url(f"clients_{clients}", user="feature_service")
+            running = stack.enter_context(servers.feature_service(folder, reader))
+            target = Target(running.port, "/online_feature_store/client_id=", clients)
+            rows.append(
+                Row(
+                    f"feature GET, {clients:,} clients",
+                    target,
+                    {"features": running.process, "PostgreSQL": _postmaster(folder)},
+                )
+            )
+        rows.insert(0, Row("limit", Target(stack.enter_context(servers.bare(folder)).port, "/", 1), {}))
+        _take(rows, arguments.rounds, arguments.seconds)
+    print(f"\n{_machine()}; wrk -t1, one worker, {arguments.rounds} rounds of {arguments.seconds} s\n")
+    _print(rows)
+    few, many = (row.median(32, "per_second") for row in rows[1:])
+    print(f"\n{arguments.growth:,} clients / {servers.CLIENTS:,} clients: {many / few:.2f}")
+
+
+def _postmaster(folder: Path) -> psutil.Process:
+    return psutil.Process(int((folder / "postgres/cluster/postmaster.pid").read_text().split()[0]))
+
+
 def _bench(postgres: Server, folder: Path, arguments: argparse.Namespace) -> None:
     models = folder / "models"
     url = servers.database(postgres, "sample", servers.sample(folder, models))
     ids = servers.client_ids(url)
     reader = postgres.url("sample", user="feature_service")
-    postmaster = psutil.Process(int((folder / "postgres/cluster/postmaster.pid").read_text().split()[0]))
+    socket_dir = str((folder / "postgres").resolve())
     with ExitStack() as stack:
         running = {"bare": stack.enter_context(servers.bare(folder))}
         running["features"] = stack.enter_context(servers.feature_service(folder, reader))
         running["prediction"] = stack.enter_context(servers.prediction_service(folder, running["features"], models))
-        rows = _rows(running, postmaster, ids)
+        rows = _rows(running, _postmaster(folder), ids)
+        if arguments.peers:
+            started = peers.start(stack, folder, socket_dir, "sample", folder / "rows.parquet")
+            rows += _peer_rows(started, _postmaster(folder), ids)
         rows = [row for row in rows if not arguments.only or row.name in (*arguments.only, "limit")]
         select = servers.select_p50(reader, ids)
         _take(rows, arguments.rounds, arguments.seconds)
@@ -153,17 +225,25 @@ def _bench(postgres: Server, folder: Path, arguments: argparse.Namespace) -> Non
             f"\n{_machine()}; {len(ids):,} clients, random ids, wrk -t1, one worker a service, {arguments.rounds} rounds of {arguments.seconds} s\n"
         )
         _print(rows)
-        socket_dir = str((folder / "postgres").resolve())
         tps = statistics.median(
             pgbench(POSTGRES_PROGRAMS / "pgbench", socket_dir, "sample", ids, 8, arguments.seconds)
             for _ in range(arguments.rounds)
         )
         print(f"\npgbench, single-row SELECT, prepared, 8 clients, Unix socket: {tps:,.0f} a second")
         if not arguments.only:
-            for name, ratio in _ratios({row.name: row for row in rows}, select):
+            named = {row.name: row for row in rows}
+            for name, ratio in (*_ratios(named, select), *(_peer_ratios(named) if arguments.peers else ())):
                 print(f"{name}: {ratio:.2f}")
-        for name, found in running.items():
-            print(f"{name}: ready in {found.ready_seconds:.2f} s, {servers.resident_megabytes(found):.0f} MB resident")
+            print(
+                "\n| the call between the services | calls/s, 1 | us CPU | calls/s, 32 | us CPU |\n|---|---|---|---|---|"
+            )
+            for name, found in measure_hop(running["features"].port, ids[0], arguments.seconds):
+                print(f"| {name} | " + " | ".join(f"{calls:,.0f} | {cpu:.0f}" for calls, cpu in found) + " |")
+            print()
+        for name, process in running.items():
+            print(
+                f"{name}: ready in {process.ready_seconds:.2f} s, {servers.resident_megabytes(process):.0f} MB resident"
+            )
 
 
 def main() -> int:
@@ -172,6 +252,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=4, help="length of one measurement")
     parser.add_argument(
         "--folder", type=Path, default=Path(".data/bench"), help="where the generated databases are kept"
+    )
+    parser.add_argument("--peers", action="store_true", help="Feast and MLServer beside ours; installs them first")
+    parser.add_argument(
+        "--growth", type=int, metavar="CLIENTS", help="instead: feature GET on few and on this many clients"
     )
     parser.add_argument("--only", action="append", help="name of a row; the limit is always taken")
     arguments = parser.parse_args()
@@ -183,7 +267,7 @@ def main() -> int:
     folder = arguments.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with running_postgres(folder) as postgres:
-        _bench(postgres, folder, arguments)
+        (_growth if arguments.growth else _bench)(postgres, folder, arguments)
     return 0
 
 

@@ -15,15 +15,17 @@ _SCRIPT = """
 local ids = {}
 %(ids)s
 local head = "%(method)s %(path)s"
+local template = '%(body)s'
 function init() math.randomseed(os.time() * 1000003 + %(seed)d) end
 local function id() return ids[math.random(#ids)] end
 local function body()
+  if template ~= "" then return (template:gsub("ID", id())) end
   local drawn = {}
   for i = 1, %(batch)d do drawn[i] = id() end
   return '{"client_ids":[' .. table.concat(drawn, ",") .. "]}"
 end
 function request()
-  if %(batch)d == 0 then return head .. id() .. "%(query)s HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n" end
+  if %(batch)d == 0 and template == "" then return head .. id() .. "%(query)s HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n" end
   local content = body()
   return head .. " HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\nContent-Type: application/json\\r\\nContent-Length: " .. #content .. "\\r\\n\\r\\n" .. content
 end
@@ -42,13 +44,17 @@ class LoadError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """What to ask. `ids`: a list of client ids, or their number where they are 1 to n; `batch`: ids in one body, 0 for GET."""
+    """What to ask. `ids`: a list of client ids, or their number where they are 1 to n.
+
+    A POST has `batch` ids in its body, or `body` with an id in the place of ID; anything else is a GET.
+    """
 
     port: int
     path: str
     ids: Sequence[int] | int
     batch: int = 0
     query: str = ""
+    body: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,9 +101,10 @@ def measure(
         if isinstance(target.ids, int)
         else f"ids = {{{','.join(map(str, target.ids))}}}"
     )
-    method = "POST" if target.batch else "GET"
+    method = "POST" if target.batch or target.body else "GET"
     script = _SCRIPT % {
         "ids": ids, "method": method, "path": target.path, "batch": target.batch, "query": target.query, "seed": seed,
+        "body": target.body,
     }  # fmt: skip
     if isinstance(target.ids, int):
         script = script.replace("ids[math.random(#ids)]", f"math.random({target.ids})")
