@@ -153,7 +153,7 @@ def generated(clients: int) -> Callable[[str], None]:
         with psycopg.connect(url) as connection:
             connection.execute(
                 """INSERT INTO online_features
-                   SELECT n, n % 61, 100 + n % 97 / 7.0, 20 + n % 50, n % 40, n % 2, '2020-12-01Z'::timestamptz
+                   SELECT n, n %% 61, 100 + n %% 97 / 7.0, 20 + n %% 50, n %% 40, n %% 2, '2020-12-01Z'::timestamptz
                      FROM generate_series(1, %s) AS n""",
                 [clients],
             )
