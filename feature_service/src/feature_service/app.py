@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from fastapi import FastAPI, Request
 
+from feature_service.access import RULES
 from feature_service.routes import router
 from feature_service.settings import Settings
 from feature_service.store import FeatureStore, open_store
@@ -44,4 +45,5 @@ def create_app(settings: Settings | None = None, open_store: OpenStore = open_st
         ready=_ready,
         lifespan=lifespan,
         metrics=Metrics(),
+        rules=RULES,
     )

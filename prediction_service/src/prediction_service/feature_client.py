@@ -115,6 +115,11 @@ def _refusal(answer: httpx.Response) -> Exception:
     return FeatureServiceBroken()
 
 
+def _credential(settings: Settings) -> dict[str, str]:
+    key = settings.feature_service_api_key
+    return {"X-API-Key": key.get_secret_value()} if key else {}
+
+
 @asynccontextmanager
 async def open_feature_client(settings: Settings) -> AsyncIterator[FeatureClient]:
     total, connect = settings.feature_service_timeout_seconds, settings.feature_service_connect_seconds
@@ -123,6 +128,6 @@ async def open_feature_client(settings: Settings) -> AsyncIterator[FeatureClient
         base_url=str(settings.feature_service_url),
         timeout=httpx.Timeout(total, connect=min(connect, total)),
         trust_env=False,
-        headers={"User-Agent": "prediction-service", "Accept": "application/json"},
+        headers={"User-Agent": "prediction-service", "Accept": "application/json"} | _credential(settings),
     ) as http:
         yield FeatureClient(http, total)

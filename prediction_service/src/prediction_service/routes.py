@@ -49,7 +49,7 @@ async def credit_risk_of_client(
     found = await features.vector(client_id, request.scope["request_id"])
     if found is None:
         raise ClientNotFound
-    request.scope["log_fields"] = {"feature_request_id": found.request_id}
+    request.scope.setdefault("log_fields", {})["feature_request_id"] = found.request_id
     [answer] = await decide(champion, [found.vector])
     return json_response(answer)
 

@@ -8,8 +8,9 @@ import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service_kit.access import Access
 from service_kit.metrics import Metrics
-from service_kit.problems import ContentTooLarge, InternalError
+from service_kit.problems import ContentTooLarge, InternalError, ProblemError
 
 log = structlog.get_logger()
 
@@ -36,8 +37,11 @@ class RequestLayer:
     A request id is taken from the caller if it is 1 to 128 letters, digits, or `._:-`, and made otherwise.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, service: str, max_body_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, service: str, max_body_bytes: int, access: Access | None = None
+    ) -> None:
         self._app = app
+        self._access = access
         self._metrics = metrics
         self._service = service
         self._max_body_bytes = max_body_bytes
@@ -58,7 +62,11 @@ class RequestLayer:
             await send(message)
 
         try:
+            if self._access is not None:
+                self._access.admit(scope)
             await self._answer(scope, receive, send_with_id)
+        except ProblemError as refusal:
+            await refusal.response(request_id)(scope, receive, send_with_id)
         except Exception:
             log.exception("unexpected_failure", service=self._service, request_id=request_id, route=route_of(scope))
             if not status:

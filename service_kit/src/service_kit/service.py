@@ -1,6 +1,8 @@
 """Builds a service: what is the same for each of ours, in one place."""
 
+import sys
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
@@ -8,6 +10,9 @@ from fastapi import APIRouter, FastAPI
 from pydantic.json_schema import models_json_schema
 from starlette.types import Lifespan
 
+from service_kit.access import Access, Rule, open_access
+from service_kit.access_docs import describe_access
+from service_kit.api_keys import KeysRefused, read_keys
 from service_kit.docs import docs_routes
 from service_kit.health import Readiness, health_router
 from service_kit.logs import configure_logs
@@ -30,7 +35,9 @@ def build_service(
     ready: Readiness,
     lifespan: Lifespan[Any],
     metrics: Metrics,
+    rules: Sequence[Rule],
 ) -> FastAPI:
+    access = open_access(settings, rules)
     app = FastAPI(title=title, version="1.0.0", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.router.redirect_slashes = False
     for router in (*routers, health_router(ready)):
@@ -38,14 +45,17 @@ def build_service(
     app.add_route("/metrics", metrics_endpoint(metrics.registry), include_in_schema=False)
     app.router.routes.extend(docs_routes(title))
     app.state.metrics = metrics
+    app.state.access = access
     add_problem_handlers(app)
-    _describe_problems(app)
-    app.add_middleware(RequestLayer, metrics=metrics, service=name, max_body_bytes=settings.max_body_bytes)
+    _describe(app, access)
+    app.add_middleware(
+        RequestLayer, metrics=metrics, service=name, max_body_bytes=settings.max_body_bytes, access=access
+    )
     return app
 
 
-def _describe_problems(app: FastAPI) -> None:
-    """Put the schema that every documented problem refers to into the OpenAPI document."""
+def _describe(app: FastAPI, access: Access | None) -> None:
+    """Put the schema that every documented problem refers to, and API keys, into the OpenAPI document."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -53,13 +63,39 @@ def _describe_problems(app: FastAPI) -> None:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         _, problem = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
         schemas.update(problem["$defs"])
+        describe_access(document, access)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend the document
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def why_not_listen(settings: ServiceSettings) -> str | None:
+    """Why the service must not be started with these settings; None if it may."""
+    prefix = settings.model_config.get("env_prefix", "")
+    try:
+        keys = read_keys(settings)
+    except KeysRefused as reason:
+        return str(reason)
+    if keys or settings.allow_anonymous or _is_loopback(settings.host):
+        return None
+    return (
+        f"No API key is configured, so only loopback may be listened on: set {prefix}API_KEYS_FILE, "
+        f"or {prefix}ALLOW_ANONYMOUS=true if whoever reaches the port may ask everything."
+    )
+
+
 def run_service(factory: str, settings: ServiceSettings) -> None:
     """Serve the application that `factory` ("module:function") makes, until told to stop."""
+    if reason := why_not_listen(settings):
+        print(reason, file=sys.stderr)
+        raise SystemExit(2)
     configure_logs(settings.log_level)
     uvicorn.run(
         factory,
