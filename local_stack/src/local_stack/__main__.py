@@ -26,6 +26,7 @@ from local_stack.settings import Settings
 from prediction_service.app import create_app as create_prediction_app
 from prediction_service.settings import Settings as PredictionSettings
 from service_kit.logs import configure_logs
+from service_kit.protocol import LimitedProtocol
 
 HOST = "127.0.0.1"
 _LEAST_FREE_BYTES = 1_000_000_000
@@ -132,7 +133,7 @@ def _serve(server: Server, dataset: Dataset, listener: socket.socket, log: Path)
         configure_logs(sink=sink)
         config = uvicorn.Config(
             _front_door(server, dataset, port), log_config=None, access_log=False, server_header=False,
-            timeout_graceful_shutdown=10,
+            http=LimitedProtocol, timeout_graceful_shutdown=10,
         )  # fmt: skip
         stack = _AnnouncingServer(config, lambda: _announce(port, client_id, dataset, log))
         loop_factory = config.get_loop_factory()

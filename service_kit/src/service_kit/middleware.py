@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service_kit.access import Access
 from service_kit.metrics import Metrics
 from service_kit.problems import ContentTooLarge, InternalError, ProblemError
+from service_kit.protection import protective_headers
 
 log = structlog.get_logger()
 
@@ -52,6 +53,7 @@ class RequestLayer:
             return
         started = perf_counter()
         request_id = scope["request_id"] = _request_id(scope)
+        protective = protective_headers(scope)  # now: a mount changes the scope
         status = 0
 
         async def send_with_id(message: Message) -> None:
@@ -59,6 +61,7 @@ class RequestLayer:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                message["headers"] = [*message["headers"], *protective]
             await send(message)
 
         try:

@@ -19,6 +19,7 @@ from service_kit.logs import configure_logs
 from service_kit.metrics import Metrics, metrics_endpoint
 from service_kit.middleware import RequestLayer
 from service_kit.problems import add_problem_handlers
+from service_kit.protocol import protocol_for
 from service_kit.settings import ServiceSettings
 from shared_schemas import Problem
 
@@ -102,6 +103,7 @@ def run_service(factory: str, settings: ServiceSettings) -> None:
         factory=True,
         host=settings.host,
         port=settings.port,
+        http=protocol_for(settings),
         log_config=None,
         access_log=False,
         server_header=False,

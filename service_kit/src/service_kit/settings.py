@@ -25,4 +25,6 @@ class ServiceSettings(BaseSettings):
     allow_anonymous: bool = Field(
         default=False, description="Listen on more than loopback though no API key is configured."
     )
+    max_head_bytes: int = Field(default=16_384, ge=1024, description="Longest request line and headers that are read.")
+    receive_timeout_seconds: float = Field(default=10.0, gt=0, description="Longest time a request may take to arrive.")
     max_body_bytes: int = Field(default=262_144, ge=1, description="Longest request body that is read.")
