@@ -30,6 +30,15 @@ _FAULTS = (
 )
 """What the driver raises when PostgreSQL is away, restarts, refuses, is not set up yet, or takes too long."""
 
+_LOST = (
+    ConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+)
+"""Those of them that say that this connection has ended, not that there is no other."""
+
 _CURRENT = """
     SELECT client_id, nb_previous_loans, avg_amount_loans_previous, age, years_on_the_job, flag_own_car, event_timestamp
       FROM online_features
@@ -99,12 +108,20 @@ class FeatureStore:
 
     async def _fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         try:
-            async with asyncio.timeout(self._timeout), self._pool.acquire() as connection:
-                rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
-                return rows
+            async with asyncio.timeout(self._timeout):
+                try:
+                    return await self._ask(sql, *arguments)
+                except _LOST:
+                    # The URL may name a replica that still answers. Everything here only reads: ask anew, once.
+                    return await self._ask(sql, *arguments)
         except _FAULTS as fault:
             log.warning("store_unavailable", cause=type(fault).__name__)
             raise StoreUnavailable from fault
+
+    async def _ask(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        async with self._pool.acquire() as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
+            return rows
 
 
 @asynccontextmanager
