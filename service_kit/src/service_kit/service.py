@@ -21,10 +21,12 @@ from service_kit.middleware import RequestLayer
 from service_kit.problems import add_problem_handlers
 from service_kit.protocol import protocol_for
 from service_kit.settings import ServiceSettings
-from shared_schemas import Problem
+from shared_schemas import MAX_CLIENT_ID, Problem
 
 GRACE_SECONDS = 10
 """How long running requests may take to finish once the process is told to stop."""
+
+_BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
 
 
 def build_service(
@@ -65,9 +67,22 @@ def _describe(app: FastAPI, access: Access | None) -> None:
         _, problem = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
         schemas.update(problem["$defs"])
         describe_access(document, access)
+        _restore_integers(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend the document
+
+
+def _restore_integers(part: Any) -> None:
+    """Make bounds the integers that they were: FastAPI makes them floats, which 2^63 - 1 is none of."""
+    if isinstance(part, dict):
+        for name, value in part.items():
+            if name in _BOUNDS and isinstance(value, float) and value.is_integer():
+                part[name] = min(int(value), MAX_CLIENT_ID) if name == "maximum" else int(value)
+            _restore_integers(value)
+    elif isinstance(part, list):
+        for item in part:
+            _restore_integers(item)
 
 
 def _is_loopback(host: str) -> bool:
