@@ -366,6 +366,16 @@ def test_more_than_loopback_needs_a_key_or_an_explicit_word(host: str) -> None:
     assert why_not_listen(PredictionSettings(host=host, api_keys=LINES)) is None
 
 
+@pytest.mark.parametrize("service", ["feature_service", "prediction_service"])
+def test_a_service_that_would_be_open_to_all_does_not_start(service: str) -> None:
+    environment = os.environ | {f"{service.upper()}_HOST": "0.0.0.0", f"{service.upper()}_PORT": "0"}
+    command = [sys.executable, "-m", service]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert f"{service.upper()}_ALLOW_ANONYMOUS" in done.stderr
+
+
 def test_the_prediction_service_presents_its_key() -> None:
     async def scenario(**settings: Any) -> httpx.Headers:
         async with open_feature_client(PredictionSettings(**settings)) as client:

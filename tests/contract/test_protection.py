@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from asgi import client_of
 from feature_service.app import create_app as create_feature_app
+from local_stack.front import FrontDoor
 from prediction_service.app import create_app as create_prediction_app
 from prediction_service.settings import Settings as PredictionSettings
 from service_kit.protocol import protocol_for
@@ -59,6 +60,17 @@ def test_every_page_has_a_policy_that_it_keeps(model_dir: Path) -> None:
         assert "<style" not in page.text
         assert "style=" not in page.text
         assert page.text.count("<script") == page.text.count("<script src=")
+
+
+def test_the_front_doors_own_page_has_the_policy_too(model_dir: Path) -> None:
+    async def page() -> httpx.Response:
+        transport = httpx.ASGITransport(FrontDoor(*apps(model_dir))._own)
+        async with httpx.AsyncClient(transport=transport, base_url="http://front") as client:
+            return await client.get("/docs")
+
+    headers = asyncio.run(page()).headers
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
 
 
 @contextmanager

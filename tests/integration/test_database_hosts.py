@@ -177,6 +177,18 @@ def test_the_url_says_which_server_is_asked(pair: tuple[Node, Node], attributes:
             asyncio.run(asked_port())
 
 
+def test_a_replica_alone_that_is_away_is_an_outage(pair: tuple[Node, Node]) -> None:
+    async def scenario() -> None:
+        async with service(hosts(*pair, attributes="standby")) as client:
+            assert await statuses(client) == {200}
+            await asyncio.to_thread(pair[1].stop)
+            assert await statuses(client) == {503}
+            await asyncio.to_thread(pair[1].start)
+            assert await statuses(client) == {200}
+
+    asyncio.run(scenario())
+
+
 def test_the_readers_role_ends_what_takes_too_long(server: Server, database: str) -> None:
     with psycopg.connect(server.url(database, user="feature_service"), autocommit=True) as connection:
         shown = {
