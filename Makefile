@@ -16,7 +16,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--custom-compile-command "make lock" $(foreach package,$(PACKAGES),--no-emit-package $(subst _,-,$(package)))
 export DATA_DIR FRONT_PORT DATA FEATURES
 
-.PHONY: help run test lint format bench bench-growth lock clean
+.PHONY: help run test lint format bench bench-growth lock audit clean
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  Variables: FRONT_PORT=8000 DATA_DIR=.data PYTHON=python3"
@@ -45,6 +45,9 @@ lock: $(VENV)/dev.stamp  ## renew requirements/*.txt: the newest versions that f
 	for package in feature_service prediction_service db_init local_stack; do \
 		$(LOCK) --constraints requirements/dev.txt --group build $$package/pyproject.toml -o requirements/$$package.txt || exit; done
 	$(LOCK) --constraints requirements/dev.txt --group build prediction_service/pyproject.toml --extra train -o requirements/trainer.txt
+
+audit: $(VENV)/dev.stamp  ## known vulnerabilities of every pinned package; asks pypi.org
+	$(BIN)/pip-audit --strict --disable-pip $(foreach file,$(wildcard requirements/*.txt),--requirement $(file))
 
 clean:  ## forget the data folder (database, models, log) and the virtual environment
 	rm -rf $(DATA_DIR) $(VENV)

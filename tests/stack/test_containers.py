@@ -51,11 +51,12 @@ def services(images: None, model_dir: Path) -> Iterator[tuple[str, str]]:
             )
         features = DockerContainer("credit-risk/feature-service:local").with_network(network)
         features = features.with_network_aliases("features").with_exposed_ports(8001)
-        features.with_env("FEATURE_SERVICE_HOST", "0.0.0.0")
+        features.with_env("FEATURE_SERVICE_HOST", "0.0.0.0").with_env("FEATURE_SERVICE_ALLOW_ANONYMOUS", "true")
         features.with_env("FEATURE_SERVICE_DATABASE_URL", f"postgresql://feature_service:{PASSWORD}@db:5432/features")
         predictions = (
             DockerContainer("credit-risk/prediction-service:local").with_network(network).with_exposed_ports(8002)
         )
+        predictions.with_env("PREDICTION_SERVICE_ALLOW_ANONYMOUS", "true")
         predictions.with_env("PREDICTION_SERVICE_HOST", "0.0.0.0").with_env("PREDICTION_SERVICE_MODEL_DIR", "/models")
         predictions.with_env("PREDICTION_SERVICE_FEATURE_SERVICE_URL", "http://features:8001")
         for folder in (model_dir, *model_dir.parents[:3]):

@@ -23,6 +23,12 @@ _GRANTS = """
     END $$;
     GRANT feature_reader TO feature_service;
     ALTER ROLE feature_service SET default_transaction_read_only = on;
+    -- The service gives up long before; these are for what it can no longer cancel.
+    ALTER ROLE feature_service SET statement_timeout = '10s';
+    ALTER ROLE feature_service SET idle_in_transaction_session_timeout = '10s';
+    ALTER ROLE feature_service SET tcp_keepalives_idle = 30;
+    ALTER ROLE feature_service SET tcp_keepalives_interval = 10;
+    ALTER ROLE feature_service SET tcp_keepalives_count = 3;
     REVOKE ALL ON ALL TABLES IN SCHEMA public FROM feature_reader, feature_service, PUBLIC;
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;
     GRANT USAGE ON SCHEMA public TO feature_reader;

@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from fastapi import FastAPI, Request
 
+from feature_service.access import RULES
 from feature_service.routes import LANES, router
 from feature_service.settings import Settings
 from feature_service.store import FeatureStore, open_store
@@ -45,4 +46,5 @@ def create_app(settings: Settings | None = None, open_store: OpenStore = open_st
         lifespan=lifespan,
         metrics=Metrics(),
         lanes=LANES,
+        rules=RULES,
     )

@@ -30,6 +30,15 @@ _FAULTS = (
 )
 """What the driver raises when PostgreSQL is away, restarts, refuses, is not set up yet, or takes too long."""
 
+_LOST = (
+    ConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+)
+"""Those of them that say that this connection has ended, not that there is no other."""
+
 _CURRENT = """
     SELECT client_id, nb_previous_loans, avg_amount_loans_previous, age, years_on_the_job, flag_own_car, event_timestamp
       FROM online_features
@@ -122,13 +131,19 @@ class FeatureStore:
     async def _fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         try:
             async with asyncio.timeout(self._timeout), self._turns:
-                return await self._ask(sql, *arguments)
+                try:
+                    return await self._ask(sql, *arguments)
+                except _LOST:
+                    # The others will have ended, too, and the URL may name a replica that still answers. Everything here
+                    # only reads: ask anew, once, on a new connection.
+                    await self._give_up_held()
+                    return await self._ask(sql, *arguments)
         except _FAULTS as fault:
             log.warning("store_unavailable", cause=type(fault).__name__)
             raise StoreUnavailable from fault
 
     async def _ask(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
-        connection = self._held.pop() if self._held else await self._pool.acquire()
+        connection = await self._take()
         try:
             rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
         except BaseException:
@@ -136,6 +151,22 @@ class FeatureStore:
             raise
         self._held.append(connection)
         return rows
+
+    async def _take(self) -> "asyncpg.pool.PoolConnectionProxy":
+        while self._held:
+            connection = self._held.pop()
+            with suppress(asyncpg.InterfaceError):  # the pool has noticed first, and taken it back
+                if not connection.is_closed():
+                    return connection
+            await self._pool.release(connection)
+        return await self._pool.acquire()
+
+    async def _give_up_held(self) -> None:
+        while self._held:
+            connection = self._held.pop()
+            with suppress(asyncpg.InterfaceError):
+                connection.terminate()
+            await self._pool.release(connection)
 
     async def let_go(self) -> None:
         """Hand every connection back to the pool."""

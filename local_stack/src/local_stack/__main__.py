@@ -25,8 +25,10 @@ from local_stack.postgres import Server, running_postgres
 from local_stack.settings import Settings
 from prediction_service.app import create_app as create_prediction_app
 from prediction_service.settings import Settings as PredictionSettings
+from service_kit.api_keys import KeysRefused
 from service_kit.logs import configure_logs
-from service_kit.service import SERVER_OPTIONS
+from service_kit.service import server_options
+from service_kit.settings import ServiceSettings
 
 HOST = "127.0.0.1"
 _LEAST_FREE_BYTES = 1_000_000_000
@@ -104,6 +106,12 @@ def _front_door(server: Server, dataset: Dataset, port: int) -> FrontDoor:
     return FrontDoor(features, predictions)
 
 
+def _who_may_ask() -> str:
+    if any(settings.api_keys or settings.api_keys_file for settings in (FeatureSettings(), PredictionSettings())):
+        return "API keys are configured: send one as X-API-Key."
+    return "No API key is configured: only this machine can ask."
+
+
 def _announce(port: int, client_id: int | None, dataset: Dataset, log: Path) -> None:
     base = f"http://{HOST}:{port}"
     say(f"\nready: {dataset.name} data, log in {log}\n")
@@ -112,7 +120,7 @@ def _announce(port: int, client_id: int | None, dataset: Dataset, log: Path) -> 
     else:
         say(f"  curl {base}/online_feature_store/client_id={client_id}")
         say(f"  curl {base}/credit_risk/client_id={client_id}")
-    say(f"  {base}/docs in a browser\n\nCtrl-C stops everything. No API key is configured: only this machine can ask.")
+    say(f"  {base}/docs in a browser\n\nCtrl-C stops everything. {_who_may_ask()}")
 
 
 class _AnnouncingServer(uvicorn.Server):
@@ -131,7 +139,7 @@ def _serve(server: Server, dataset: Dataset, listener: socket.socket, log: Path)
     client_id = _example_client(server, dataset)
     with log.open("a") as sink:
         configure_logs(sink=sink)
-        config = uvicorn.Config(_front_door(server, dataset, port), **SERVER_OPTIONS)
+        config = uvicorn.Config(_front_door(server, dataset, port), **server_options(ServiceSettings()))
         stack = _AnnouncingServer(config, lambda: _announce(port, client_id, dataset, log))
         loop_factory = config.get_loop_factory()
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory) as runner:
@@ -162,7 +170,7 @@ def main() -> int:
         for found in error.errors():
             say(f"{str(found['loc'][0]).upper()}: {found['msg']}")
         return 2
-    except StackError as error:
+    except (StackError, KeysRefused) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -49,10 +49,11 @@ class _Both(Collector):
 def merged_openapi(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """One OpenAPI document for several whose schemas of one name are the same schema."""
     merged: dict[str, Any] = {"openapi": "3.1.0", "info": {"title": "Credit risk by client id", "version": "1.0.0"}}
-    merged |= {"paths": {}, "components": {"schemas": {}}}
+    merged |= {"paths": {}, "components": {"schemas": {}, "securitySchemes": {}}}
     for document in documents:
         merged["paths"].update(document["paths"])
-        merged["components"]["schemas"].update(document["components"]["schemas"])
+        for kind, known in merged["components"].items():
+            known.update(document["components"].get(kind, {}))
     return merged
 
 
@@ -62,12 +63,13 @@ class FrontDoor:
     def __init__(self, feature_app: FastAPI, prediction_app: FastAPI) -> None:
         self._apps = {FEATURES: feature_app, PREDICTIONS: prediction_app}
         self._states: dict[str, Mapping[str, Any]] = {}
+        self._scrape = metrics_endpoint(_Both(app.state.metrics.registry for app in self._apps.values()))
         routes = [
             Route("/", self._welcome),
             Route("/openapi.json", self._openapi),
             Route("/health/live", self._live),
             Route("/health/ready", self._ready),
-            Route("/metrics", metrics_endpoint(_Both(app.state.metrics.registry for app in self._apps.values()))),
+            Route("/metrics", self._metrics),
             *docs_routes("Credit risk by client id", [f"{FEATURES}/openapi.json", f"{PREDICTIONS}/openapi.json"]),
         ]
         self._own = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={404: self._nothing_there})
@@ -104,6 +106,15 @@ class FrontDoor:
 
     async def _live(self, _: Request) -> Response:
         return JSONResponse({"status": "live"})
+
+    async def _metrics(self, request: Request) -> Response:
+        try:
+            for app in self._apps.values():
+                if app.state.access is not None:
+                    app.state.access.admit(request.scope)
+        except ProblemError as refusal:
+            return refusal.response("")
+        return await self._scrape(request)
 
     async def _ready(self, _: Request) -> Response:
         try:

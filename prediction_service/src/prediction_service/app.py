@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from fastapi import FastAPI, Request
 
+from prediction_service.access import RULES
 from prediction_service.feature_client import FeatureClient, open_feature_client
 from prediction_service.model import Models, open_models
 from prediction_service.routes import LANES, router
@@ -49,4 +50,5 @@ def create_app(
         lifespan=lifespan,
         metrics=Metrics(),
         lanes=LANES,
+        rules=RULES,
     )

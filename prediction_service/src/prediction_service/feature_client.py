@@ -52,9 +52,16 @@ class Found(NamedTuple):
 class FeatureClient:
     """Fetches vectors. Raises the FeatureService… problems, or StoreUnavailable if that is what the service reports."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, base_url: str, timeout: httpx.Timeout) -> None:
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        base_url: str,
+        timeout: httpx.Timeout,
+        credential: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
         self._transport = transport
         self._url = httpx.URL(f"{base_url.rstrip('/')}/online_feature_store/batch")
+        self._headers = [*_HEADERS, *credential]
         self._extensions = {"timeout": timeout.as_dict()}
         self._timeout = timeout.read
         self._coalesced: Batcher[int, Found] = Batcher(self.vectors)
@@ -77,7 +84,7 @@ class FeatureClient:
         request = httpx.Request(
             "POST",
             self._url,
-            headers=[*_HEADERS, (b"X-Request-ID", call.request_id.encode())],
+            headers=[*self._headers, (b"X-Request-ID", call.request_id.encode())],
             content=orjson.dumps(body),
             extensions=self._extensions,
         )
@@ -130,9 +137,14 @@ def _refusal(status: int, content: bytes) -> Exception:
     return FeatureServiceBroken()
 
 
+def _credential(settings: Settings) -> list[tuple[bytes, bytes]]:
+    key = settings.feature_service_api_key
+    return [(b"X-API-Key", key.get_secret_value().encode())] if key else []
+
+
 @asynccontextmanager
 async def open_feature_client(settings: Settings) -> AsyncIterator[FeatureClient]:
     total, connect = settings.feature_service_timeout_seconds, settings.feature_service_connect_seconds
     async with Http1Transport() as transport:
         timeout = httpx.Timeout(total, connect=min(connect, total))
-        yield FeatureClient(transport, str(settings.feature_service_url), timeout)
+        yield FeatureClient(transport, str(settings.feature_service_url), timeout, _credential(settings))

@@ -50,7 +50,7 @@ async def _decision(scope: Scope, client_id: int) -> bytes:
     found = await state["features"].vector(client_id, Call(scope["request_id"]))
     if found is None:
         raise ClientNotFound
-    scope["log_fields"] = {"feature_request_id": found.request_id}
+    scope.setdefault("log_fields", {})["feature_request_id"] = found.request_id
     [answer] = await decide(model, [found.vector])
     return json_bytes(answer)
 

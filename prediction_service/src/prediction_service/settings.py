@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import AnyHttpUrl, Field
+from pydantic import AnyHttpUrl, Field, SecretStr
 
 from service_kit.settings import ServiceSettings, settings_config
 
@@ -15,6 +15,9 @@ class Settings(ServiceSettings):
     port: int = Field(default=8002, ge=0, le=65535, description="Port to listen on; 0 is any free one.")
     feature_service_url: AnyHttpUrl = Field(
         default=AnyHttpUrl("http://127.0.0.1:8001"), description="Where the feature service answers."
+    )
+    feature_service_api_key: SecretStr | None = Field(
+        default=None, description="API key for the feature service, with the scope features:read."
     )
     feature_service_connect_seconds: float = Field(
         default=0.5, gt=0, description="Longest wait for a connection to the feature service."

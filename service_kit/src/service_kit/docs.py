@@ -9,6 +9,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from service_kit.protection import CONTENT_SECURITY_POLICY
+
+_HEADERS = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "X-Content-Type-Options": "nosniff"}
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
 
 _PAGE = """<!doctype html>
@@ -31,7 +34,7 @@ _PAGE = """<!doctype html>
 _START = """window.addEventListener("load", () => {
   for (const url of %s) {
     const domNode = document.getElementById("swagger-ui").appendChild(document.createElement("div"));
-    SwaggerUIBundle({url, domNode, deepLinking: true, layout: "BaseLayout"});
+    SwaggerUIBundle({url, domNode, deepLinking: true, layout: "BaseLayout", validatorUrl: null});
   }
 });
 """
@@ -39,7 +42,7 @@ _START = """window.addEventListener("load", () => {
 
 def docs_routes(title: str, openapi_urls: Sequence[str] = ("openapi.json",)) -> list[BaseRoute]:
     """Routes of the page at `/docs`. Every address on it is relative, so that it works below any prefix."""
-    page = HTMLResponse(_PAGE.format(title=title))
+    page = HTMLResponse(_PAGE.format(title=title), headers=_HEADERS)
     start = Response(_START % json.dumps(openapi_urls), media_type="text/javascript")
 
     async def docs(_: object) -> Response:

@@ -8,10 +8,12 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service_kit.access import Access
 from service_kit.lanes import Lanes, read_body, replayed, send_json
 from service_kit.logs import request_log
 from service_kit.metrics import Metrics
 from service_kit.problems import ContentTooLarge, InternalError, ProblemError
+from service_kit.protection import protective_headers
 
 log = structlog.get_logger()
 
@@ -48,8 +50,11 @@ class RequestLayer:
     A request id is taken from the caller if it is 1 to 128 letters, digits, or `._:-`, and made otherwise.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, service: str, max_body_bytes: int, lanes: Lanes) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, service: str, max_body_bytes: int, lanes: Lanes, access: Access | None
+    ) -> None:
         self._app = app
+        self._access = access
         self._metrics = metrics
         self._service = service
         self._max_body_bytes = max_body_bytes
@@ -61,16 +66,19 @@ class RequestLayer:
             return
         started = perf_counter()
         request_id = scope["request_id"] = _request_id(scope)
+        protective = protective_headers(scope)  # now: a mount changes the scope
         status = 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"].append((b"x-request-id", request_id.encode()))
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *protective]
             await send(message)
 
         try:
+            if self._access is not None:
+                self._access.admit(scope)
             await self._answer(scope, receive, send_with_id)
         except ProblemError as problem:
             await problem.response(request_id)(scope, receive, send_with_id)

@@ -1,11 +1,14 @@
 """Problem details (RFC 9457): the tree of expected failures, and their way onto the wire.
 
 ProblemError
+├── Unauthenticated           401
+├── Forbidden                 403
 ├── ClientNotFound            404
 ├── RouteNotFound             404
 ├── MethodNotAllowed          405
 ├── ContentTooLarge           413
 ├── InvalidRequest            422
+├── RateLimited               429
 ├── InternalError             500
 └── (each service adds its own leaves in its errors.py)
 """
@@ -53,6 +56,34 @@ class ProblemError(Exception):
         if self.retry_after is not None:
             headers["Retry-After"] = str(self.retry_after)
         return Response(body, self.status, headers, MEDIA_TYPE)
+
+
+class Unauthenticated(ProblemError):
+    """One answer for a key that is missing, unknown, expired or malformed: which of these it is helps only a guesser."""
+
+    type = "/problems/unauthenticated"
+    title = "This needs a valid API key"
+    status = 401
+
+    def __init__(self) -> None:
+        super().__init__("Send it as X-API-Key, or as Authorization: Bearer; one key, once.")
+        self.headers["WWW-Authenticate"] = "Bearer"
+
+
+class Forbidden(ProblemError):
+    type = "/problems/forbidden"
+    title = "The API key is not for this"
+    status = 403
+
+
+class RateLimited(ProblemError):
+    type = "/problems/rate-limited"
+    title = "There were too many requests with this API key"
+    status = 429
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__()
+        self.headers["Retry-After"] = str(retry_after)
 
 
 class ClientNotFound(ProblemError):

@@ -8,7 +8,7 @@ from fastapi import Depends, Path
 from starlette.responses import Response
 
 from service_kit.problems import InvalidRequest
-from shared_schemas import InvalidPart, parse_client_id
+from shared_schemas import MAX_CLIENT_ID, InvalidPart, parse_client_id
 
 
 def problem_responses(descriptions: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
@@ -24,8 +24,13 @@ _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 NOT_FOUND = problem_responses({404: "No such client: `/problems/client-not-found`"})
 
 
+_ID_SCHEMA: dict[str, Any] = {
+    "type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_CLIENT_ID, "examples": [5008804]
+}  # fmt: skip
+
+
 async def client_id_in_path(
-    client_id: Annotated[str, Path(description="Id of a client, 1 to 2^63 - 1.", examples=["5008804"])],
+    client_id: Annotated[str, Path(description="Id of a client, 1 to 2^63 - 1.", json_schema_extra=_ID_SCHEMA)],
 ) -> int:
     # A coroutine, like every dependency of ours: FastAPI runs plain functions in a thread, which costs half a millisecond.
     parsed = parse_client_id(client_id)

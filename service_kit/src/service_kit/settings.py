@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _SECRETS = Path("/run/secrets")
@@ -20,4 +20,11 @@ class ServiceSettings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 is any free one.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level to log.")
+    api_keys: SecretStr | None = Field(default=None, description="Lines that configure API keys.")
+    api_keys_file: Path | None = Field(default=None, description="File of such lines; its changes are followed.")
+    allow_anonymous: bool = Field(
+        default=False, description="Listen on more than loopback though no API key is configured."
+    )
+    max_head_bytes: int = Field(default=16_384, ge=1024, description="Longest request line and headers that are read.")
+    receive_timeout_seconds: float = Field(default=10.0, gt=0, description="Longest time a request may take to arrive.")
     max_body_bytes: int = Field(default=262_144, ge=1, description="Longest request body that is read.")
