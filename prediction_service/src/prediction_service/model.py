@@ -10,6 +10,8 @@ import structlog
 from prediction_service.artefact import Artefact, ModelRefused, current_version, load
 from prediction_service.errors import ModelUnavailable
 from prediction_service.pickled import PickledModel
+from prediction_service.reason_texts import reason_texts
+from prediction_service.reasons import Explainer
 from prediction_service.scorecard import Scorecard, Values
 
 log = structlog.get_logger()
@@ -25,6 +27,7 @@ class ServedModel:
         self.threshold: float = artefact.manifest.threshold
         self.missing_rules: Mapping[str, str] = artefact.manifest.missing_rules
         self.scorecard: Scorecard | None = artefact.scorecard
+        self.explainer = Explainer(artefact.scorecard, reason_texts()) if artefact.scorecard else None
         self._pickled = PickledModel(artefact) if artefact.scorecard is None else None
 
     async def probabilities(self, rows: Sequence[Values]) -> Sequence[float]:

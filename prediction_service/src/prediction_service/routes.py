@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from prediction_service.decision import Model, decide
+from prediction_service.decision import Explain, Model, decide
 from prediction_service.feature_client import FeatureClient
 from service_kit.problems import ClientNotFound, InvalidRequest
 from service_kit.routing import NOT_FOUND, ClientIdInPath, json_response, problem_responses
@@ -44,13 +44,13 @@ Champion = Annotated[Model, Depends(_model)]
     responses=PROBLEMS | NOT_FOUND,
 )
 async def credit_risk_of_client(
-    request: Request, client_id: ClientIdInPath, features: Features, champion: Champion
+    request: Request, client_id: ClientIdInPath, features: Features, champion: Champion, explain: Explain = False
 ) -> Response:
     found = await features.vector(client_id, request.scope["request_id"])
     if found is None:
         raise ClientNotFound
     request.scope["log_fields"] = {"feature_request_id": found.request_id}
-    [answer] = await decide(champion, [found.vector])
+    [answer] = await decide(champion, [found.vector], explain=explain)
     return json_response(answer)
 
 
@@ -61,14 +61,16 @@ async def credit_risk_of_client(
     responses=PROBLEMS,
 )
 async def credit_risk_of_clients(
-    request: Request, wanted: CreditRiskBatchRequest, features: Features, champion: Champion
+    request: Request, wanted: CreditRiskBatchRequest, features: Features, champion: Champion, explain: Explain = False
 ) -> Response:
     ids = wanted.client_ids
     limit = request.state.settings.max_batch_ids
     if len(ids) > limit:
         raise InvalidRequest(errors=[InvalidPart(pointer="#/client_ids", detail=f"At most {limit} ids in one batch")])
     found = await features.vectors(ids, request.scope["request_id"]) if ids else {}
-    answers = await decide(champion, [found[client_id].vector for client_id in ids if client_id in found])
+    answers = await decide(
+        champion, [found[client_id].vector for client_id in ids if client_id in found], explain=explain
+    )
     return json_response(
         {"predictions": answers, "not_found": [client_id for client_id in ids if client_id not in found]}
     )
@@ -80,6 +82,6 @@ async def credit_risk_of_clients(
     response_model=CreditRisk,
     responses={status: described for status, described in PROBLEMS.items() if status in (422, 503)},
 )
-async def credit_risk_of_values(values: FeatureValues, champion: Champion) -> Response:
-    [answer] = await decide(champion, [values.model_dump() | {"event_timestamp": None}])
+async def credit_risk_of_values(values: FeatureValues, champion: Champion, explain: Explain = False) -> Response:
+    [answer] = await decide(champion, [values.model_dump() | {"event_timestamp": None}], explain=explain)
     return json_response(answer)

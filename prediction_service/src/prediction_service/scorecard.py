@@ -51,7 +51,7 @@ class FeatureTable:
         return None
 
 
-def _sigmoid(log_odds: float) -> float:
+def sigmoid(log_odds: float) -> float:
     if log_odds >= 0:
         return 1 / (1 + exp(-log_odds))
     odds = exp(log_odds)
@@ -76,7 +76,7 @@ class Scorecard:
         return total
 
     def probability(self, values: Values) -> float:
-        return _sigmoid(self.log_odds(values))
+        return sigmoid(self.log_odds(values))
 
     def probabilities(self, rows: Sequence[Values]) -> list[float]:
         """Of each row, to the bit what `probability` says; feature by feature, which halves the time for hundreds of rows."""
@@ -86,7 +86,7 @@ class Scorecard:
                 total + (missing if value is None or value != value else contributions[bisect_left(edges, value)])  # noqa: PLR0124 -- only NaN differs from itself
                 for total, value in zip(totals, column, strict=True)
             ]
-        return [_sigmoid(total) for total in totals]
+        return [sigmoid(total) for total in totals]
 
     def contributions(self, values: Values) -> list[float]:
         """Of each feature in log-odds, relative to its mean over the training rows.

@@ -12,7 +12,14 @@ from shared_schemas.features import (
     FeatureVector,
     feature_definitions,
 )
-from shared_schemas.predictions import CreditRisk, CreditRiskBatch, CreditRiskBatchRequest, Imputation
+from shared_schemas.predictions import (
+    Contribution,
+    CreditRisk,
+    CreditRiskBatch,
+    CreditRiskBatchRequest,
+    Imputation,
+    ReasonCode,
+)
 from shared_schemas.problems import InvalidPart, Problem
 
 __all__ = [
@@ -20,6 +27,7 @@ __all__ = [
     "FEATURE_NAMES",
     "MAX_CLIENT_ID",
     "ClientId",
+    "Contribution",
     "CreditRisk",
     "CreditRiskBatch",
     "CreditRiskBatchRequest",
@@ -32,6 +40,7 @@ __all__ = [
     "Imputation",
     "InvalidPart",
     "Problem",
+    "ReasonCode",
     "feature_definitions",
     "parse_client_id",
 ]
