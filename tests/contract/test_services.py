@@ -456,7 +456,7 @@ def test_a_model_without_tables_says_that_it_cannot_be_explained(tmp_path: Path)
         "--model",
         "sklearn.tree:DecisionTreeClassifier",
         "--params",
-        '{"max_depth": 2, "monotonic_cst": [0, 0, -1, 0, 0]}',
+        '{"max_depth": 2}',
     ]
     assert train([str(rows), "--model-dir", str(tmp_path / "models"), "--folds", "2", "--repeats", "1", *options]) == 0
     app = prediction_app(httpx.MockTransport(_refuse), tmp_path / "models")

@@ -242,7 +242,7 @@ def test_a_change_of_any_cell_is_found_by_the_probes(version: Path, feature: int
     cells = len(original["tables"][feature]["values"])
     for cell in [*range(cells), "missing"]:
         tables = json.loads(json.dumps(original))
-        table = tables["tables"][feature] | {"monotonic": 0}
+        table = tables["tables"][feature]
         if isinstance(cell, int):
             table["values"][cell] -= 1e-9
         else:
@@ -250,7 +250,7 @@ def test_a_change_of_any_cell_is_found_by_the_probes(version: Path, feature: int
         tables["tables"][feature] = table
         (version / "tables.json").write_text(json.dumps(tables))
         vouch(version)
-        with pytest.raises(ModelRefused, match=r"on its probes|12 CFR"):
+        with pytest.raises(ModelRefused, match=r"on its probes|12 CFR|direction|like no known one"):
             load(version)
 
 
@@ -351,3 +351,38 @@ def test_an_estimator_that_predicts_otherwise_is_refused(forest: Path) -> None:
     vouch(forest)
     with pytest.raises(ModelRefused, match="on its probes"):
         pickled(forest)
+
+
+def test_an_estimator_may_not_claim_the_rules_of_tables(forest: Path) -> None:
+    vouch(forest, missing_rules=dict.fromkeys(FEATURE_NAMES, "missing_cell"))
+    with pytest.raises(ModelRefused, match="rules for missing values are those of tables"):
+        load(forest)
+
+
+def write_rows_by_age(file: Path, risk: Callable[[int], float]) -> Path:
+    random = np.random.default_rng(3)
+    lines = [",".join(["id", *FEATURE_NAMES, "status"])]
+    for client_id in range(7, 7 * 1_500, 7):
+        age = int(random.integers(20, 90))
+        lines.append(f"{client_id},{random.integers(0, 9)},120,{age},3,1,{int(random.random() < risk(age))}")
+    file.write_text("\n".join(lines))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("params", "risk", "code"),
+    [
+        ({"max_depth": 3}, lambda age: 0.5 - 0.005 * age, 0),
+        ({"max_depth": 3}, lambda age: 0.1 + 0.4 * (age > 70), 0),  # told the direction, it cannot learn that
+        ({"max_depth": 3, "monotonic_cst": None}, lambda age: 0.1 + 0.4 * (age > 70), 1),
+        ({"max_depth": 3, "monotonic_cst": None}, lambda age: 0.5 - 0.4 * (40 < age < 50), 1),
+    ],
+)
+def test_an_estimator_that_disfavours_the_elderly_becomes_no_version(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], params: dict[str, Any], risk: Callable[[int], float], code: int
+) -> None:
+    rows = write_rows_by_age(tmp_path / "rows.csv", risk)
+    options = ["--model", "sklearn.tree:DecisionTreeClassifier", "--params", json.dumps(params), "--version", "tree"]
+    assert train([str(rows), "--model-dir", str(tmp_path / "m"), "--folds", "2", "--repeats", "1", *options]) == code
+    assert ("62 or older" in capsys.readouterr().err) is bool(code)
+    assert (tmp_path / "m" / "tree").exists() is not bool(code)

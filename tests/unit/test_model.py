@@ -123,6 +123,11 @@ REFUSED: dict[str, Callable[[Path, dict[str, Any]], None]] = {
     "62 or older": edit_tables(
         lambda tables: tables["tables"][AGE].update(edges=[61.5], values=[0.0, 0.1], monotonic=0)
     ),
+    "scores a missing age worse": edit_tables(
+        lambda tables: tables["tables"][AGE].update(missing=9.0, missing_rule="default_cell", monotonic=0)
+    ),
+    "age does not claim the direction": edit_tables(lambda tables: tables["tables"][AGE].update(monotonic=0)),
+    "job does not claim the direction": edit_tables(lambda tables: tables["tables"][AGE + 1].update(monotonic=0)),
     "on its probes": edit_tables(lambda tables: tables.update(base=tables["base"] + 1e-9)),
 }
 

@@ -19,7 +19,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from prediction_service.registry import activate, current_version
-from prediction_service.scorecard import Scorecard, Values, disfavours_elderly
+from prediction_service.scorecard import (
+    DIRECTIONS,
+    FeatureTable,
+    Scorecard,
+    Values,
+    disfavours_elderly,
+    disfavours_unknown_age,
+)
 from shared_schemas import FEATURE_NAMES, feature_definitions
 
 __all__ = [
@@ -45,6 +52,7 @@ _UNREADABLE = (KeyError, TypeError, ValueError, OverflowError, RecursionError)
 """What a document of another form than ours makes json and the readers of its parts raise."""
 
 
+DISFAVOURS_ELDERLY = "it scores some applicants of 62 or older worse for their age (12 CFR 1002.6(b)(2))"
 _COPY_AGAIN = "copy the version here again, whole"
 _TRAIN_AGAIN = "train a version with this release"
 
@@ -116,6 +124,8 @@ def load(folder: Path) -> Artefact:
     if manifest.missing_rules.keys() != set(FEATURE_NAMES):
         raise ModelRefused("its rules for missing values do not name each feature once")
     if manifest.kind == "joblib":
+        if set(manifest.missing_rules.values()) != {"model"}:
+            raise ModelRefused("its rules for missing values are those of tables, which it has not")
         return Artefact(folder, manifest, None)
     scorecard = _scorecard(folder, manifest)
     check_probes(folder, manifest, scorecard.probabilities)
@@ -173,9 +183,19 @@ def _scorecard(folder: Path, manifest: Manifest) -> Scorecard:
             raise ModelRefused(f"its table of {table.name} {defect}")
         if table.missing_rule != manifest.missing_rules[table.name]:
             raise ModelRefused(f"its rule for a missing {table.name} is not that of its manifest")
-    if disfavours_elderly(scorecard.tables[FEATURE_NAMES.index("age")]):
-        raise ModelRefused("it scores some applicants of 62 or older worse for their age (12 CFR 1002.6(b)(2))")
+    _check_fairness(scorecard.tables)
     return scorecard
+
+
+def _check_fairness(tables: Sequence[FeatureTable]) -> None:
+    age = tables[FEATURE_NAMES.index("age")]
+    if disfavours_elderly(age):
+        raise ModelRefused(DISFAVOURS_ELDERLY)
+    if disfavours_unknown_age(age):
+        raise ModelRefused("it scores a missing age worse than any known one")
+    for table in tables:
+        if table.monotonic != DIRECTIONS.get(table.name, table.monotonic):
+            raise ModelRefused(f"its table of {table.name} does not claim the direction that risk must have")
 
 
 def check_probes(

@@ -38,6 +38,11 @@ class ServedModel:
         return await self._pickled.probabilities(rows)
 
 
+def verified(folder: Path) -> ServedModel:
+    """The version of that folder, having passed every check. Raises ModelRefused."""
+    return ServedModel(load(folder))
+
+
 class Models:
     """The champion of a registry folder. A version that is refused is reported once, and the one before serves on."""
 
@@ -59,7 +64,7 @@ class Models:
             self._refuse("none", f"{self._model_dir / 'current'} names no version: train one")
         elif self._champion is None or name != self._champion.version:
             try:
-                self._champion = await asyncio.to_thread(lambda: ServedModel(load(self._model_dir / name)))
+                self._champion = await asyncio.to_thread(verified, self._model_dir / name)
             except ModelRefused as reason:
                 self._refuse(name, str(reason))
             else:
