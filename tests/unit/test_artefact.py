@@ -2,6 +2,7 @@ import json
 import math
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -386,3 +387,30 @@ def test_an_estimator_that_disfavours_the_elderly_becomes_no_version(
     assert train([str(rows), "--model-dir", str(tmp_path / "m"), "--folds", "2", "--repeats", "1", *options]) == code
     assert ("62 or older" in capsys.readouterr().err) is bool(code)
     assert (tmp_path / "m" / "tree").exists() is not bool(code)
+
+
+class Awkward:
+    """Unpickling it, or asking it, raises what nobody expects."""
+
+    def __init__(self, *, late: bool) -> None:
+        self.late = late
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.late = state["late"]
+        if not self.late:
+            raise ZeroDivisionError
+
+    def predict_proba(self, _: Any) -> Any:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(("late", "message"), [(False, "cannot be unpickled"), (True, "fails on its probes")])
+def test_an_estimator_that_raises_what_it_likes_is_refused(
+    forest: Path, monkeypatch: pytest.MonkeyPatch, message: str, *, late: bool
+) -> None:
+    monkeypatch.setitem(sys.modules, "awkward", sys.modules[__name__])
+    monkeypatch.setattr(Awkward, "__module__", "awkward")
+    joblib.dump(Awkward(late=late), forest / "model.joblib")
+    vouch(forest)
+    with pytest.raises(ModelRefused, match=message):
+        pickled(forest)

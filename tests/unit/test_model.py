@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import write_training_rows
-from prediction_service.artefact import FileRecord, ModelRefused, _record, activate, load
+from prediction_service.artefact import FileRecord, ModelRefused, _record, load
 from prediction_service.model import ServedModel, open_models
+from prediction_service.registry import activate
 from prediction_service.scorecard import FeatureTable, Scorecard, disfavours_elderly
 from prediction_service.train import main as train
 from shared_schemas import FEATURE_NAMES

@@ -18,7 +18,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from prediction_service.registry import activate, current_version
 from prediction_service.scorecard import (
     DIRECTIONS,
     FeatureTable,
@@ -36,10 +35,9 @@ __all__ = [
     "FileRecord",
     "Manifest",
     "ModelRefused",
-    "activate",
     "check_probes",
-    "current_version",
     "load",
+    "read_manifest",
     "record_files",
     "vouched_content",
 ]
@@ -110,7 +108,7 @@ def _record(file: Path) -> FileRecord:
 
 def load(folder: Path) -> Artefact:
     """Verify a version and load it. Runs nothing that the version brings along. Raises ModelRefused, and only that."""
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     _check_files(folder, manifest)
     if manifest.feature_names != FEATURE_NAMES:
         raise ModelRefused(
@@ -132,7 +130,8 @@ def load(folder: Path) -> Artefact:
     return Artefact(folder, manifest, scorecard)
 
 
-def _manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> Manifest:
+    """What the version says of itself, unproven. Raises ModelRefused."""
     try:
         manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
     except OSError as error:

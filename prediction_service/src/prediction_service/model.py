@@ -7,16 +7,15 @@ from pathlib import Path
 
 import structlog
 
-from prediction_service.artefact import Artefact, ModelRefused, current_version, load
+from prediction_service.artefact import Artefact, ModelRefused, load
 from prediction_service.errors import ModelUnavailable
 from prediction_service.pickled import PickledModel
 from prediction_service.reason_texts import reason_texts
 from prediction_service.reasons import Explainer
+from prediction_service.registry import Role, Signature, signature, version_in_role
 from prediction_service.scorecard import Scorecard, Values
 
 log = structlog.get_logger()
-
-_LOOK_SECONDS = 1.0
 
 
 class ServedModel:
@@ -43,43 +42,69 @@ def verified(folder: Path) -> ServedModel:
     return ServedModel(load(folder))
 
 
+class Followed:
+    """The version that has a role: loaded when MODEL_DIR names another one, kept while that one is refused.
+
+    A refused version is reported once, and looked at again only when its files change.
+    """
+
+    def __init__(self, model_dir: Path, role: Role) -> None:
+        self.served: ServedModel | None = None
+        self._model_dir = model_dir
+        self._role = role
+        self._refused: tuple[str | None, Signature] | None = None
+
+    def look(self) -> None:
+        """Reads files, and is not to be called on the event loop."""
+        name = version_in_role(self._model_dir, self._role)
+        if name is None:
+            self._without_name()
+        elif self.served is not None and name == self.served.version:
+            self._refused = None
+        elif (sight := (name, signature(self._model_dir / name))) != self._refused:
+            try:
+                self.served = verified(self._model_dir / name)
+            except ModelRefused as reason:
+                self._refuse(sight, str(reason))
+            else:
+                self._refused = None
+                log.info("model_serves", role=self._role, version=name)
+
+    def _without_name(self) -> None:
+        if self._role == "current" and self._refused != (None, ()):
+            self._refuse((None, ()), f"{self._model_dir / 'current'} names no version: train or promote one")
+
+    def _refuse(self, sight: tuple[str | None, Signature], reason: str) -> None:
+        log.error("model_refused", role=self._role, version=sight[0] or "none", reason=reason)
+        self._refused = sight
+
+
 class Models:
-    """The champion of a registry folder. A version that is refused is reported once, and the one before serves on."""
+    """The models of a registry folder: the champion, which decides."""
+
+    look_seconds = 1.0
 
     def __init__(self, model_dir: Path) -> None:
-        self._model_dir = model_dir
-        self._champion: ServedModel | None = None
-        self._refused: str | None = None
+        self.model_dir = model_dir
+        self._champion = Followed(model_dir, "current")
 
     @property
     def champion(self) -> ServedModel:
-        if self._champion is None:
+        if self._champion.served is None:
             raise ModelUnavailable
-        return self._champion
+        return self._champion.served
 
     async def look(self) -> None:
-        """Load the current version if it is not the one that serves."""
-        name = current_version(self._model_dir)
-        if name is None:
-            self._refuse("none", f"{self._model_dir / 'current'} names no version: train one")
-        elif self._champion is None or name != self._champion.version:
-            try:
-                self._champion = await asyncio.to_thread(verified, self._model_dir / name)
-            except ModelRefused as reason:
-                self._refuse(name, str(reason))
-            else:
-                self._refused = None
-                log.info("model_serves", version=name)
-
-    def _refuse(self, version: str, reason: str) -> None:
-        if version != self._refused:
-            log.error("model_refused", version=version, reason=reason)
-        self._refused = version
+        """Take over what the registry folder says now."""
+        await asyncio.to_thread(self._champion.look)
 
     async def follow(self) -> None:
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            await self.look()
+            await asyncio.sleep(self.look_seconds)
+            try:
+                await self.look()
+            except Exception:
+                log.exception("model_look_failed")
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import pickle  # its error class alone
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -34,7 +33,7 @@ def _estimator(artefact: Artefact) -> Any:
         raise ModelRefused(f"it was trained with scikit-learn {trained_with}; installed is {sklearn.__version__}")
     try:
         return joblib.load(io.BytesIO(content))
-    except (ImportError, AttributeError, EOFError, LookupError, TypeError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:
         raise ModelRefused(f"its estimator {artefact.manifest.estimator} cannot be unpickled here") from error
 
 
@@ -63,8 +62,13 @@ class PickledModel:
 
     def __init__(self, artefact: Artefact) -> None:
         self._estimator = _estimator(artefact)
-        check_probes(artefact.folder, artefact.manifest, self._predict)
-        _check_age(artefact, self._predict)
+        try:
+            check_probes(artefact.folder, artefact.manifest, self._predict)
+            _check_age(artefact, self._predict)
+        except ModelRefused:
+            raise
+        except Exception as error:
+            raise ModelRefused(f"its estimator {artefact.manifest.estimator} fails on its probes") from error
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
 
     def _predict(self, rows: Sequence[Values]) -> list[float]:
