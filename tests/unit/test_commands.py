@@ -1,5 +1,4 @@
 import asyncio
-import json
 import os
 import re
 import shutil
@@ -9,17 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from conftest import copy_version
 from prediction_service.commands import main
 from prediction_service.model import Followed, Models
 from prediction_service.registry import activate, current_version, new_version, versions
-
-
-def copy_version(registry: Path, name: str, source: str = "first") -> Path:
-    """The version under another name, as if it had been trained so."""
-    folder = Path(shutil.copytree(registry / source, registry / name))
-    manifest = json.loads((folder / "manifest.json").read_text()) | {"version": name}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return folder
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 
 from prediction_service.feature_client import FeatureClient, open_feature_client
 from prediction_service.model import Models, open_models
+from prediction_service.model_routes import router as model_router
 from prediction_service.routes import router
 from prediction_service.settings import Settings
 from service_kit.metrics import Metrics
@@ -44,7 +45,7 @@ def create_app(
         name="prediction_service",
         title="Prediction service",
         settings=settings,
-        routers=[router],
+        routers=[router, model_router],
         ready=_ready,
         lifespan=lifespan,
         metrics=Metrics(),

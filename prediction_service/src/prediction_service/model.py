@@ -14,6 +14,7 @@ from prediction_service.reason_texts import reason_texts
 from prediction_service.reasons import Explainer
 from prediction_service.registry import Role, Signature, signature, version_in_role
 from prediction_service.scorecard import Scorecard, Values
+from shared_schemas import ModelRole
 
 log = structlog.get_logger()
 
@@ -93,6 +94,12 @@ class Models:
         if self._champion.served is None:
             raise ModelUnavailable
         return self._champion.served
+
+    @property
+    def versions(self) -> dict[ModelRole, str | None]:
+        """The version that serves in each role."""
+        served = self._champion.served
+        return {"champion": served.version if served else None, "challenger": None}
 
     async def look(self) -> None:
         """Take over what the registry folder says now."""

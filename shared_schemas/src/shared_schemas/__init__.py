@@ -12,6 +12,7 @@ from shared_schemas.features import (
     FeatureVector,
     feature_definitions,
 )
+from shared_schemas.models import ModelDetails, ModelFile, ModelList, ModelRole, ModelSummary
 from shared_schemas.predictions import (
     Contribution,
     CreditRisk,
@@ -39,6 +40,11 @@ __all__ = [
     "FeatureVector",
     "Imputation",
     "InvalidPart",
+    "ModelDetails",
+    "ModelFile",
+    "ModelList",
+    "ModelRole",
+    "ModelSummary",
     "Problem",
     "ReasonCode",
     "feature_definitions",
