@@ -1,6 +1,8 @@
 """What the prediction service tells of its model versions."""
 
 import asyncio
+import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ import pytest
 from asgi import client_of
 from conftest import copy_version
 from prediction_service.app import create_app
+from prediction_service.artefact import record_files
+from prediction_service.registry import activate, clear_role, give_role
 from prediction_service.settings import Settings
 from shared_schemas import ModelDetails, ModelList
 
@@ -73,7 +77,7 @@ def test_another_version_in_the_manifest_is_not_repeated(registry: Path) -> None
 
 @pytest.mark.parametrize("name", ["card.md", "tables.json"])
 def test_a_file_that_nobody_vouches_for_is_not_shown(registry: Path, name: str) -> None:
-    (registry / "newer" / name).write_text(SECRET)
+    (registry / "newer" / name).write_text(f'{{"tables": "{SECRET}"}}')
     details = ModelDetails.model_validate_json(asked(registry, "/models/newer").content)
     assert details.unreadable == "a file of it is missing or is not the one that its manifest vouches for"
     assert details.card is None
@@ -134,3 +138,71 @@ def test_the_document_describes_them(model_dir: Path) -> None:
     one = document["paths"]["/models/{version}"]["get"]
     assert one["responses"].keys() == {"200", "404"}
     assert [parameter["name"] for parameter in one["parameters"]] == ["version"]
+
+
+def test_a_challenger_is_followed_and_compared_and_changes_no_answer(registry: Path) -> None:
+    values = {"age": 40, "nb_previous_loans": 7}
+
+    async def scenario() -> None:
+        async with client_of(create_app(Settings(model_dir=registry))) as client:
+            plain = await client.post("/credit_risk", json=values)
+            give_role(registry, "challenger", "newer")
+            await asyncio.sleep(2)  # the promise
+            assert (await client.get("/models")).json()["challenger"] == "newer"
+            assert (await client.post("/credit_risk", json=values)).content == plain.content
+            await asyncio.sleep(0.01)
+            text = (await client.get("/metrics")).text
+            assert 'prediction_shadow_rows_total{agreement="agree",challenger="newer"} 1.0' in text
+            clear_role(registry, "challenger")
+            await asyncio.sleep(2)
+            await client.post("/credit_risk", json=values)
+            await asyncio.sleep(0.01)
+            assert (await client.get("/models")).json()["challenger"] is None
+            assert (
+                'prediction_shadow_rows_total{agreement="agree",challenger="newer"} 1.0'
+                in (await client.get("/metrics")).text
+            )
+
+    asyncio.run(scenario())
+
+
+def test_versions_are_switched_under_load_without_a_failure_or_a_mixture(registry: Path) -> None:
+    """Each answer is wholly of one version: its threshold and probability are those of the version that it names."""
+    tables = json.loads((registry / "newer" / "tables.json").read_text())
+    probes = json.loads((registry / "newer" / "probes.json").read_text())
+    tables["base"] += 0.5
+    for probe in probes:
+        odds = probe["probability"] / (1 - probe["probability"]) * math.exp(0.5)
+        probe["probability"] = odds / (1 + odds)
+    (registry / "newer" / "tables.json").write_text(json.dumps(tables))
+    (registry / "newer" / "probes.json").write_text(json.dumps(probes))
+    shutil.rmtree(registry / "other", ignore_errors=True)
+    files = {name: record.model_dump() for name, record in record_files(registry / "newer").items()}
+    copy_version(registry, "other", source="newer", threshold=0.9, files=files)
+    seen: dict[str, set[tuple[float, float, float]]] = {}
+    stop = asyncio.Event()
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        while not stop.is_set():
+            answer = await client.post("/credit_risk?explain=true", json={"age": 40, "nb_previous_loans": 7})
+            assert answer.status_code == 200
+            body = answer.json()
+            parts = (body["probability"], body["threshold"], body["base_log_odds"])
+            seen.setdefault(body["model_version"], set()).add(parts)
+
+    async def switch() -> None:
+        for turn in range(6):
+            activate(registry, ("other", "first")[turn % 2])
+            await asyncio.sleep(1.2)
+        stop.set()
+
+    async def scenario() -> None:
+        async with client_of(create_app(Settings(model_dir=registry))) as client, asyncio.TaskGroup() as group:
+            for _ in range(8):
+                group.create_task(ask(client))
+            group.create_task(switch())
+
+    asyncio.run(scenario())
+    assert seen.keys() == {"first", "other"}
+    assert [len(answers) for answers in seen.values()] == [1, 1]
+    assert seen["first"] != seen["other"]

@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from conftest import copy_version
 from prediction_service.commands import main
 from prediction_service.model import Followed, Models
-from prediction_service.registry import activate, current_version, new_version, versions
+from prediction_service.registry import activate, current_version, new_version, version_in_role, versions
+from prediction_service.shadow import ShadowMetrics
 
 
 @pytest.fixture
@@ -51,6 +53,10 @@ def test_the_registry_is_that_of_the_settings_unless_told(
         (["promote", "../first"], 2, "a version is called by"),
         (["promote", "current"], 2, "a version is called by"),
         (["promote", "challenger"], 2, "a version is called by"),
+        (["challenge", "broken"], 1, "Version broken is refused"),
+        (["challenge", "first"], 1, "cannot be its own challenger"),
+        (["challenge"], 2, "required"),
+        (["challenge", "second", "--none"], 2, "not allowed with"),
         (["promote"], 2, "required: version"),
         (["demote"], 2, "invalid choice"),
     ],
@@ -66,6 +72,18 @@ def test_what_cannot_be_promoted_changes_nothing_and_is_one_clear_line(
     assert re.search(message, error.splitlines()[-1])
     assert "Traceback" not in error
     assert current_version(registry) == "first"
+    assert version_in_role(registry, "challenger") is None
+
+
+def test_a_challenger_is_set_marked_and_taken_back(registry: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    there = ["--model-dir", str(registry)]
+    assert main(["challenge", "second", *there]) == 0
+    assert capsys.readouterr().out.splitlines() == ["challenger  second", "before      none"]
+    assert main(["models", *there]) == 0
+    assert [line[0] for line in capsys.readouterr().out.splitlines()] == [" ", "*", "~"]
+    assert main(["challenge", "--none", *there]) == main(["challenge", "--none", *there]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == ["challenger  none", "before      second"]
+    assert version_in_role(registry, "challenger") is None
 
 
 def test_versions_are_listed_with_the_current_one_marked(registry: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,7 +168,7 @@ def test_what_a_look_raises_ends_no_following(registry: Path) -> None:
         look_seconds = 0.01
 
         def __init__(self) -> None:
-            super().__init__(registry)
+            super().__init__(registry, ShadowMetrics(CollectorRegistry()))
             self.looks = 0
             self.looked = asyncio.Event()
 

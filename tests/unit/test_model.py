@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from conftest import write_training_rows
 from prediction_service.artefact import FileRecord, ModelRefused, _record, load
 from prediction_service.model import ServedModel, open_models
 from prediction_service.registry import activate
 from prediction_service.scorecard import FeatureTable, Scorecard, disfavours_elderly
+from prediction_service.shadow import ShadowMetrics
 from prediction_service.train import main as train
 from shared_schemas import FEATURE_NAMES
 
@@ -175,7 +177,7 @@ def test_a_running_service_follows_the_current_version_and_keeps_it_when_the_nex
     (models / "broken").mkdir()
 
     async def scenario() -> None:
-        async with open_models(models) as served:
+        async with open_models(models, ShadowMetrics(CollectorRegistry())) as served:
             assert served.champion.version == "first"
             activate(models, "second")
             await asyncio.sleep(2)  # the promise

@@ -11,6 +11,7 @@ from prediction_service.model import Models, open_models
 from prediction_service.model_routes import router as model_router
 from prediction_service.routes import router
 from prediction_service.settings import Settings
+from prediction_service.shadow import ShadowMetrics
 from service_kit.metrics import Metrics
 from service_kit.service import build_service
 
@@ -35,10 +36,12 @@ def create_app(
 ) -> FastAPI:
     """The application; without settings, those of the environment."""
     settings = settings or Settings()
+    metrics = Metrics()
+    shadow_metrics = ShadowMetrics(metrics.registry)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        async with open_models(settings.model_dir) as models, open_feature_client(settings) as features:
+        async with open_models(settings.model_dir, shadow_metrics) as models, open_feature_client(settings) as features:
             yield State(settings=settings, features=features, models=models)
 
     return build_service(
@@ -48,5 +51,5 @@ def create_app(
         routers=[router, model_router],
         ready=_ready,
         lifespan=lifespan,
-        metrics=Metrics(),
+        metrics=metrics,
     )

@@ -1,8 +1,8 @@
 """The model that decides: loaded from the registry folder, and followed when another one becomes current."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -14,6 +14,7 @@ from prediction_service.reason_texts import reason_texts
 from prediction_service.reasons import Explainer
 from prediction_service.registry import Role, Signature, signature, version_in_role
 from prediction_service.scorecard import Scorecard, Values
+from prediction_service.shadow import Decided, Shadow, ShadowMetrics
 from shared_schemas import ModelRole
 
 log = structlog.get_logger()
@@ -28,10 +29,17 @@ class ServedModel:
         self.missing_rules: Mapping[str, str] = artefact.manifest.missing_rules
         self.scorecard: Scorecard | None = artefact.scorecard
         self.explainer = Explainer(artefact.scorecard, reason_texts()) if artefact.scorecard else None
+        self.on_decided: Callable[[Decided], None] | None = None
         self._pickled = PickledModel(artefact) if artefact.scorecard is None else None
 
     async def probabilities(self, rows: Sequence[Values]) -> Sequence[float]:
         """Of each row, in its order. The tables take a microsecond a row: they are asked on the event loop."""
+        found = await self._ask(rows)
+        if self.on_decided is not None:
+            self.on_decided(Decided(rows, found, self.threshold))
+        return found
+
+    async def _ask(self, rows: Sequence[Values]) -> Sequence[float]:
         if self.scorecard is not None:
             return [self.scorecard.probability(row) for row in rows]
         assert self._pickled is not None  # noqa: S101 -- one of the two is there
@@ -72,7 +80,9 @@ class Followed:
                 log.info("model_serves", role=self._role, version=name)
 
     def _without_name(self) -> None:
-        if self._role == "current" and self._refused != (None, ()):
+        if self._role == "challenger":
+            self.served, self._refused = None, None
+        elif self._refused != (None, ()):
             self._refuse((None, ()), f"{self._model_dir / 'current'} names no version: train or promote one")
 
     def _refuse(self, sight: tuple[str | None, Signature], reason: str) -> None:
@@ -81,13 +91,15 @@ class Followed:
 
 
 class Models:
-    """The models of a registry folder: the champion, which decides."""
+    """The models of a registry folder: the champion, which decides, and the challenger, which is compared with it."""
 
     look_seconds = 1.0
 
-    def __init__(self, model_dir: Path) -> None:
+    def __init__(self, model_dir: Path, metrics: ShadowMetrics) -> None:
         self.model_dir = model_dir
         self._champion = Followed(model_dir, "current")
+        self._challenger = Followed(model_dir, "challenger")
+        self.shadow = Shadow(metrics, lambda: self._challenger.served)
 
     @property
     def champion(self) -> ServedModel:
@@ -98,12 +110,15 @@ class Models:
     @property
     def versions(self) -> dict[ModelRole, str | None]:
         """The version that serves in each role."""
-        served = self._champion.served
-        return {"champion": served.version if served else None, "challenger": None}
+        followed: dict[ModelRole, Followed] = {"champion": self._champion, "challenger": self._challenger}
+        return {role: one.served.version if one.served else None for role, one in followed.items()}
 
     async def look(self) -> None:
         """Take over what the registry folder says now."""
         await asyncio.to_thread(self._champion.look)
+        if self._champion.served is not None:
+            self._champion.served.on_decided = self.shadow.offer
+        await asyncio.to_thread(self._challenger.look)
 
     async def follow(self) -> None:
         while True:
@@ -115,13 +130,13 @@ class Models:
 
 
 @asynccontextmanager
-async def open_models(model_dir: Path) -> AsyncIterator[Models]:
-    models = Models(model_dir)
+async def open_models(model_dir: Path, metrics: ShadowMetrics) -> AsyncIterator[Models]:
+    models = Models(model_dir, metrics)
     await models.look()
-    following = asyncio.create_task(models.follow())
+    tasks = [asyncio.create_task(models.follow()), asyncio.create_task(models.shadow.run())]
     try:
         yield models
     finally:
-        following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -59,6 +59,10 @@ def give_role(model_dir: Path, role: Role, version: str) -> None:
     fresh.replace(model_dir / role)
 
 
+def clear_role(model_dir: Path, role: Role) -> None:
+    (model_dir / role).unlink(missing_ok=True)
+
+
 def activate(model_dir: Path, version: str) -> None:
     """Make a version the one that decides."""
     give_role(model_dir, "current", version)
