@@ -57,11 +57,11 @@ def decided(*pairs: tuple[float, float], threshold: float = 0.4) -> Decided:
 
 
 def test_labels_are_compared_each_at_its_own_threshold() -> None:
-    registry = compared(Challenger(), decided((0.5, 0.4), (0.49, 0.39), (0.49, 0.4), (0.5, 0.3)), decided((0.1, 0.1)))
+    registry = compared(Challenger(), decided((0.5, 0.4), (0.49, 0.39), (0.49, 0.4), (0.5, 0.3)), decided((0.45, 0.1)))
     assert counted(registry, "rows_total", agreement="agree") == 3
     assert counted(registry, "rows_total", agreement="disagree") == 2
     assert counted(registry, "difference_count") == 5
-    assert counted(registry, "difference_sum") == pytest.approx(0.1 + 0.1 + 0.09 + 0.2)
+    assert counted(registry, "difference_sum") == pytest.approx(0.1 + 0.1 + 0.09 + 0.2 + 0.35)
     assert counted(registry, "errors_total") == counted(registry, "dropped_total") == 0
 
 
