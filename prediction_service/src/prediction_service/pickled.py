@@ -51,9 +51,11 @@ def _check_age(artefact: Artefact, probabilities: Callable[[Sequence[Values]], S
     probes = json.loads(vouched_content(artefact.folder, artefact.manifest, "probes.json"))
     clients = sorted({tuple(probe["values"][:_AGE] + probe["values"][_AGE + 1 :]) for probe in probes}, key=repr)
     ages = (*YOUNGER, *OLDER)
-    for client in clients[:: -(-len(clients) // _MOST_CLIENTS)]:
-        found = probabilities([(*client[:_AGE], years, *client[_AGE:]) for years in ages])
-        if not max(found[len(YOUNGER) :]) <= min(found[: len(YOUNGER)]) + TOLERANCE["joblib"]:
+    asked = clients[:: -(-len(clients) // _MOST_CLIENTS)]
+    found = probabilities([(*client[:_AGE], years, *client[_AGE:]) for client in asked for years in ages])
+    for start in range(0, len(found), len(ages)):
+        younger, older = found[start : start + len(YOUNGER)], found[start + len(YOUNGER) : start + len(ages)]
+        if not max(older) <= min(younger) + TOLERANCE["joblib"]:
             raise ModelRefused(DISFAVOURS_ELDERLY)
 
 
