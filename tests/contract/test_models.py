@@ -154,7 +154,11 @@ def test_a_challenger_is_followed_and_compared_and_changes_no_answer(registry: P
             await asyncio.sleep(0.01)
             text = (await client.get("/metrics")).text
             assert 'prediction_shadow_rows_total{agreement="agree",challenger="newer"} 1.0' in text
+            activate(registry, "newer")
+            await asyncio.sleep(2)
+            assert (await client.post("/credit_risk", json=values)).json()["model_version"] == "newer"
             clear_role(registry, "challenger")
+            activate(registry, "first")
             await asyncio.sleep(2)
             await client.post("/credit_risk", json=values)
             await asyncio.sleep(0.01)

@@ -99,13 +99,18 @@ class Models:
         self.model_dir = model_dir
         self._champion = Followed(model_dir, "current")
         self._challenger = Followed(model_dir, "challenger")
-        self.shadow = Shadow(metrics, lambda: self._challenger.served)
+        self.shadow = Shadow(metrics, self._opponent)
 
     @property
     def champion(self) -> ServedModel:
         if self._champion.served is None:
             raise ModelUnavailable
         return self._champion.served
+
+    def _opponent(self) -> ServedModel | None:
+        """The challenger, unless it has become the champion itself."""
+        champion, challenger = self._champion.served, self._challenger.served
+        return challenger if champion and challenger and challenger.version != champion.version else None
 
     @property
     def versions(self) -> dict[ModelRole, str | None]:
