@@ -1,7 +1,10 @@
 """What several folders of tests build on: a small trained model, rows to train it on."""
 
 import csv
+import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +27,14 @@ def write_training_rows(file: Path, rows: int = 3_000, seed: int = 1) -> Path:
             bad = random.random() < 0.35 - 0.004 * age
             writer.writerow([client_id * 7, nb, amount, age, tenure, int(random.integers(0, 2)), int(bad)])
     return file
+
+
+def copy_version(registry: Path, name: str, source: str = "first", **changes: Any) -> Path:
+    """A version under another name, as if it had been trained so, its manifest changed."""
+    folder = Path(shutil.copytree(registry / source, registry / name))
+    manifest = json.loads((folder / "manifest.json").read_text()) | {"version": name} | changes
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -94,7 +94,7 @@ def routes_of(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str]]:
             yield from routes_of(route.original_router.routes)
         else:
             for method in getattr(route, "methods", ()):
-                yield method, getattr(route, "path").replace("{client_id:path}", "5")  # noqa: B009 -- untyped
+                yield method, getattr(route, "path").replace("{client_id:path}", "5").replace("{version:path}", "first")  # noqa: B009 -- untyped
 
 
 def is_open(path: str) -> bool:
@@ -115,6 +115,8 @@ SCOPE_OF = {
     ("GET", "/credit_risk/client_id=5"): "predict",
     ("POST", "/credit_risk/batch"): "predict",
     ("POST", "/credit_risk"): "predict",
+    ("GET", "/models"): "predict",
+    ("GET", "/models/first"): "predict",
     ("GET", "/metrics"): "metrics:read",
     ("HEAD", "/metrics"): "metrics:read",
 }

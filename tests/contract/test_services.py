@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import pytest
 from fastapi import FastAPI
 
 from asgi import client_of, transport_to
+from conftest import write_training_rows
 from feature_service.app import create_app as create_feature_app
 from feature_service.errors import StoreUnavailable
 from feature_service.settings import Settings as FeatureSettings
@@ -21,6 +23,7 @@ from feature_service.store import encode
 from prediction_service.app import create_app as create_prediction_app
 from prediction_service.feature_client import FeatureClient
 from prediction_service.settings import Settings as PredictionSettings
+from prediction_service.train import main as train
 from service_kit.batching import Call
 from shared_schemas import CreditRisk, CreditRiskBatch, FeatureBatch, FeatureVector, Problem
 
@@ -196,7 +199,7 @@ def test_no_such_client_is_told_apart_from_an_outage(model_dir: Path) -> None:
 def test_a_prediction_has_every_part_of_its_contract(model_dir: Path) -> None:
     answer = asked_through_both(FakeStore([ROW]), model_dir, "GET", "/credit_risk/client_id=5")
     risk = CreditRisk.model_validate_json(answer.content)
-    assert list(answer.json()) == list(CreditRisk.model_fields)
+    assert list(answer.json()) == [name for name, field in CreditRisk.model_fields.items() if field.is_required()]
     assert risk.client_id == 5
     assert 0 < risk.probability < 1
     assert risk.score == int(risk.probability * 1000)
@@ -417,7 +420,9 @@ LANES = [
     ("POST", "/online_feature_store/batch", json.dumps({"client_ids": [5] * 1001}).encode()),
     ("GET", "/credit_risk/client_id=5", None),
     ("GET", "/credit_risk/client_id=4", None),
+    ("GET", "/credit_risk/client_id=5?explain=true", None),
     ("POST", "/credit_risk/batch", b'{"client_ids": [5, 9]}'),
+    ("POST", "/credit_risk/batch?explain=true", b'{"client_ids": [5, 9]}'),
 ]
 
 
@@ -436,3 +441,73 @@ def test_the_short_way_and_the_long_way_answer_alike(
     long = ask(url if body else url + ("&" if "?" in url else "?") + "x=", "application/json; charset=utf-8")
     assert (short.status_code, short.content) == (long.status_code, long.content)
     assert dict(short.headers) == dict(long.headers)
+
+
+ASKED: list[tuple[str, str, dict[str, Any]]] = [
+    ("GET", "/credit_risk/client_id=5", {}),
+    ("POST", "/credit_risk", {"json": {"age": 25, "nb_previous_loans": 7}}),
+    ("POST", "/credit_risk/batch", {"json": {"client_ids": [5, 6, 5]}}),
+]
+EXPLANATION = ["contributions", "reason_codes", "base_log_odds", "explanation_method", "reason_texts_version"]
+
+
+@pytest.mark.parametrize(("method", "url", "options"), ASKED)
+def test_an_explanation_is_added_where_it_is_asked_for_and_changes_nothing_else(
+    model_dir: Path, method: str, url: str, options: dict[str, Any]
+) -> None:
+    store = FakeStore([ROW])
+    plain, refused, explained = (
+        asked_through_both(store, model_dir, method, f"{url}{query}", **options)
+        for query in ("", "?explain=false", "?explain=true")
+    )
+    assert plain.status_code == explained.status_code == 200
+    assert plain.content == refused.content
+    whole = explained.json()
+    for answer in whole.get("predictions", [whole]):
+        risk = CreditRisk.model_validate(answer)
+        assert [answer.pop(name) is not None for name in EXPLANATION] == [True] * 5
+        assert risk.contributions is not None
+        assert risk.base_log_odds is not None
+        assert risk.reason_codes
+        assert [one.feature for one in risk.contributions] == list(risk.input_variables)
+        assert {one.feature: one.value for one in risk.contributions} == risk.input_variables
+        log_odds = sum(one.contribution for one in risk.contributions) + risk.base_log_odds
+        assert log_odds == pytest.approx(math.log(risk.probability / (1 - risk.probability)), abs=1e-12)
+    assert whole == plain.json()
+
+
+def test_explain_takes_true_or_false(model_dir: Path) -> None:
+    answer = asked_through_both(FakeStore([ROW]), model_dir, "GET", "/credit_risk/client_id=5?explain=perhaps")
+    problem = assert_problem(answer, 422, "invalid-request")
+    assert problem.errors is not None
+    assert problem.errors[0].pointer == "query/explain"
+
+
+def test_a_model_without_tables_says_that_it_cannot_be_explained(tmp_path: Path) -> None:
+    rows = write_training_rows(tmp_path / "rows.csv", 800)
+    options = [
+        "--model",
+        "sklearn.tree:DecisionTreeClassifier",
+        "--params",
+        '{"max_depth": 2}',
+    ]
+    assert train([str(rows), "--model-dir", str(tmp_path / "models"), "--folds", "2", "--repeats", "1", *options]) == 0
+    app = prediction_app(httpx.MockTransport(_refuse), tmp_path / "models")
+    assert asked(app, "POST", "/credit_risk", json={"age": 40}).status_code == 200
+    problem = assert_problem(asked(app, "POST", "/credit_risk?explain=true", json={"age": 40}), 422, "invalid-request")
+    assert problem.errors is not None
+    assert problem.errors[0].pointer == "query/explain"
+
+
+def test_the_document_describes_the_explanation_as_optional(model_dir: Path) -> None:
+    document = asked(prediction_app(httpx.MockTransport(_refuse), model_dir), "GET", "/openapi.json").json()
+    risk = document["components"]["schemas"]["CreditRisk"]
+    assert set(EXPLANATION) <= risk["properties"].keys()
+    assert not set(EXPLANATION) & set(risk["required"])
+    assert all("Absent unless" in risk["properties"][name]["description"] for name in EXPLANATION)
+    for path, method in (
+        ("/credit_risk/client_id={client_id}", "get"),
+        ("/credit_risk", "post"),
+        ("/credit_risk/batch", "post"),
+    ):
+        assert "explain" in [one["name"] for one in document["paths"][path][method].get("parameters", [])]

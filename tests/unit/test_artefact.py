@@ -2,6 +2,7 @@ import json
 import math
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -242,7 +243,7 @@ def test_a_change_of_any_cell_is_found_by_the_probes(version: Path, feature: int
     cells = len(original["tables"][feature]["values"])
     for cell in [*range(cells), "missing"]:
         tables = json.loads(json.dumps(original))
-        table = tables["tables"][feature] | {"monotonic": 0}
+        table = tables["tables"][feature]
         if isinstance(cell, int):
             table["values"][cell] -= 1e-9
         else:
@@ -250,7 +251,7 @@ def test_a_change_of_any_cell_is_found_by_the_probes(version: Path, feature: int
         tables["tables"][feature] = table
         (version / "tables.json").write_text(json.dumps(tables))
         vouch(version)
-        with pytest.raises(ModelRefused, match=r"on its probes|12 CFR"):
+        with pytest.raises(ModelRefused, match=r"on its probes|12 CFR|direction|like no known one"):
             load(version)
 
 
@@ -350,4 +351,66 @@ def test_an_estimator_that_predicts_otherwise_is_refused(forest: Path) -> None:
     (forest / "probes.json").write_text(json.dumps(probes))
     vouch(forest)
     with pytest.raises(ModelRefused, match="on its probes"):
+        pickled(forest)
+
+
+def test_an_estimator_may_not_claim_the_rules_of_tables(forest: Path) -> None:
+    vouch(forest, missing_rules=dict.fromkeys(FEATURE_NAMES, "missing_cell"))
+    with pytest.raises(ModelRefused, match="rules for missing values are those of tables"):
+        load(forest)
+
+
+def write_rows_by_age(file: Path, risk: Callable[[int], float]) -> Path:
+    random = np.random.default_rng(3)
+    lines = [",".join(["id", *FEATURE_NAMES, "status"])]
+    for client_id in range(7, 7 * 1_500, 7):
+        age = int(random.integers(20, 90))
+        lines.append(f"{client_id},{random.integers(0, 9)},120,{age},3,1,{int(random.random() < risk(age))}")
+    file.write_text("\n".join(lines))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("params", "risk", "code"),
+    [
+        ({"max_depth": 3}, lambda age: 0.5 - 0.005 * age, 0),
+        ({"max_depth": 3}, lambda age: 0.1 + 0.4 * (age > 70), 0),  # told the direction, it cannot learn that
+        ({"max_depth": 3, "monotonic_cst": None}, lambda age: 0.1 + 0.4 * (age > 70), 1),
+        ({"max_depth": 3, "monotonic_cst": None}, lambda age: 0.5 - 0.4 * (40 < age < 50), 1),
+    ],
+)
+def test_an_estimator_that_disfavours_the_elderly_becomes_no_version(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], params: dict[str, Any], risk: Callable[[int], float], code: int
+) -> None:
+    rows = write_rows_by_age(tmp_path / "rows.csv", risk)
+    options = ["--model", "sklearn.tree:DecisionTreeClassifier", "--params", json.dumps(params), "--version", "tree"]
+    assert train([str(rows), "--model-dir", str(tmp_path / "m"), "--folds", "2", "--repeats", "1", *options]) == code
+    assert ("62 or older" in capsys.readouterr().err) is bool(code)
+    assert (tmp_path / "m" / "tree").exists() is not bool(code)
+
+
+class Awkward:
+    """Unpickling it, or asking it, raises what nobody expects."""
+
+    def __init__(self, *, late: bool) -> None:
+        self.late = late
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.late = state["late"]
+        if not self.late:
+            raise ZeroDivisionError
+
+    def predict_proba(self, _: Any) -> Any:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(("late", "message"), [(False, "cannot be unpickled"), (True, "fails on its probes")])
+def test_an_estimator_that_raises_what_it_likes_is_refused(
+    forest: Path, monkeypatch: pytest.MonkeyPatch, message: str, *, late: bool
+) -> None:
+    monkeypatch.setitem(sys.modules, "awkward", sys.modules[__name__])
+    monkeypatch.setattr(Awkward, "__module__", "awkward")
+    joblib.dump(Awkward(late=late), forest / "model.joblib")
+    vouch(forest)
+    with pytest.raises(ModelRefused, match=message):
         pickled(forest)

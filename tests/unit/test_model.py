@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from conftest import write_training_rows
-from prediction_service.artefact import FileRecord, ModelRefused, _record, activate, load
+from prediction_service.artefact import FileRecord, ModelRefused, _record, load
 from prediction_service.model import ServedModel, open_models
+from prediction_service.registry import activate
 from prediction_service.scorecard import FeatureTable, Scorecard, disfavours_elderly
+from prediction_service.shadow import ShadowMetrics
 from prediction_service.train import main as train
 from shared_schemas import FEATURE_NAMES
 
@@ -123,6 +126,11 @@ REFUSED: dict[str, Callable[[Path, dict[str, Any]], None]] = {
     "62 or older": edit_tables(
         lambda tables: tables["tables"][AGE].update(edges=[61.5], values=[0.0, 0.1], monotonic=0)
     ),
+    "scores a missing age worse": edit_tables(
+        lambda tables: tables["tables"][AGE].update(missing=9.0, missing_rule="default_cell", monotonic=0)
+    ),
+    "age does not claim the direction": edit_tables(lambda tables: tables["tables"][AGE].update(monotonic=0)),
+    "job does not claim the direction": edit_tables(lambda tables: tables["tables"][AGE + 1].update(monotonic=0)),
     "on its probes": edit_tables(lambda tables: tables.update(base=tables["base"] + 1e-9)),
 }
 
@@ -169,7 +177,7 @@ def test_a_running_service_follows_the_current_version_and_keeps_it_when_the_nex
     (models / "broken").mkdir()
 
     async def scenario() -> None:
-        async with open_models(models) as served:
+        async with open_models(models, ShadowMetrics(CollectorRegistry())) as served:
             assert served.champion.version == "first"
             activate(models, "second")
             await asyncio.sleep(2)  # the promise

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prediction_service.scorecard import FeatureTable, Scorecard, disfavours_elderly
+from prediction_service.scorecard import FeatureTable, Scorecard, disfavours_elderly, disfavours_unknown_age
 
 
 def table(**changes: Any) -> FeatureTable:
@@ -114,6 +114,12 @@ def test_tables_survive_their_file() -> None:
         ({"values": (0.1, math.nextafter(0.1, 1), 0.0)}, "direction"),
         ({"monotonic": 1}, "direction"),
         ({"monotonic": 2}, "unknown direction"),
+        ({"missing_rule": "default_cell", "missing": 0.3}, None),
+        ({"missing_rule": "default_cell", "missing": -0.2}, None),
+        ({"missing_rule": "default_cell", "missing": math.nextafter(0.3, 1)}, "like no known one"),
+        ({"missing_rule": "default_cell", "missing": math.nextafter(-0.2, -1)}, "like no known one"),
+        ({"missing_rule": "default_cell", "missing": 0.4, "monotonic": 0}, None),
+        ({"missing": 0.4}, None),
         ({"missing_rule": "median"}, "unknown direction or rule"),
         ({"edges": (30.0, 30.0)}, "do not increase"),
         ({"edges": (30.0,)}, "one value more"),
@@ -148,6 +154,21 @@ def test_the_elderly_are_compared_with_the_best_treated_younger_adult(
 
 def test_a_missing_age_is_outside_of_the_comparison() -> None:
     assert not disfavours_elderly(table(missing=-9.0))
+
+
+@pytest.mark.parametrize(
+    ("edges", "missing", "disfavours"),
+    [
+        ((30.0, 50.0), 0.3, False),
+        ((30.0, 50.0), math.nextafter(0.3, 1), True),
+        ((17.0, 50.0), 0.2, True),  # worse than every adult, if not than minors
+        ((99.5, 100.0), 0.3, False),
+    ],
+)
+def test_an_unknown_age_is_scored_no_worse_than_every_known_one(
+    edges: tuple[float, ...], missing: float, *, disfavours: bool
+) -> None:
+    assert disfavours_unknown_age(table(edges=edges, missing=missing)) is disfavours
 
 
 def test_serving_from_tables_needs_only_the_standard_library_and_pydantic() -> None:

@@ -1,7 +1,8 @@
-"""Runs the prediction service: `python -m prediction_service`, configured by PREDICTION_SERVICE_* variables."""
+"""`python -m prediction_service` serves; its commands look after the registry folder."""
 
-from prediction_service.settings import Settings
-from service_kit.service import run_service
+import sys
+
+from prediction_service.commands import main
 
 if __name__ == "__main__":
-    run_service("prediction_service.app:create_app", Settings())
+    sys.exit(main())

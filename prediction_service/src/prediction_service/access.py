@@ -2,4 +2,4 @@
 
 from service_kit.access import POST, READ, Rule
 
-RULES = (Rule("/credit_risk", READ | POST, "predict"),)
+RULES = (Rule("/credit_risk", READ | POST, "predict"), Rule("/models", READ, "predict"))

@@ -9,8 +9,10 @@ from fastapi import FastAPI, Request
 from prediction_service.access import RULES
 from prediction_service.feature_client import FeatureClient, open_feature_client
 from prediction_service.model import Models, open_models
+from prediction_service.model_routes import router as model_router
 from prediction_service.routes import LANES, router
 from prediction_service.settings import Settings
+from prediction_service.shadow import ShadowMetrics
 from service_kit.metrics import Metrics
 from service_kit.service import build_service
 
@@ -35,20 +37,22 @@ def create_app(
 ) -> FastAPI:
     """The application; without settings, those of the environment."""
     settings = settings or Settings()
+    metrics = Metrics()
+    shadow_metrics = ShadowMetrics(metrics.registry)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        async with open_models(settings.model_dir) as models, open_feature_client(settings) as features:
+        async with open_models(settings.model_dir, shadow_metrics) as models, open_feature_client(settings) as features:
             yield State(settings=settings, features=features, models=models)
 
     return build_service(
         name="prediction_service",
         title="Prediction service",
         settings=settings,
-        routers=[router],
+        routers=[router, model_router],
         ready=_ready,
         lifespan=lifespan,
-        metrics=Metrics(),
+        metrics=metrics,
         lanes=LANES,
         rules=RULES,
     )

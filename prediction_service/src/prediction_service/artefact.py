@@ -18,8 +18,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from prediction_service.registry import activate, current_version
-from prediction_service.scorecard import Scorecard, Values, disfavours_elderly
+from prediction_service.scorecard import (
+    DIRECTIONS,
+    FeatureTable,
+    Scorecard,
+    Values,
+    disfavours_elderly,
+    disfavours_unknown_age,
+)
 from shared_schemas import FEATURE_NAMES, feature_definitions
 
 __all__ = [
@@ -29,10 +35,9 @@ __all__ = [
     "FileRecord",
     "Manifest",
     "ModelRefused",
-    "activate",
     "check_probes",
-    "current_version",
     "load",
+    "read_manifest",
     "record_files",
     "vouched_content",
 ]
@@ -45,6 +50,7 @@ _UNREADABLE = (KeyError, TypeError, ValueError, OverflowError, RecursionError)
 """What a document of another form than ours makes json and the readers of its parts raise."""
 
 
+DISFAVOURS_ELDERLY = "it scores some applicants of 62 or older worse for their age (12 CFR 1002.6(b)(2))"
 _COPY_AGAIN = "copy the version here again, whole"
 _TRAIN_AGAIN = "train a version with this release"
 
@@ -102,7 +108,7 @@ def _record(file: Path) -> FileRecord:
 
 def load(folder: Path) -> Artefact:
     """Verify a version and load it. Runs nothing that the version brings along. Raises ModelRefused, and only that."""
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     _check_files(folder, manifest)
     if manifest.feature_names != FEATURE_NAMES:
         raise ModelRefused(
@@ -116,13 +122,16 @@ def load(folder: Path) -> Artefact:
     if manifest.missing_rules.keys() != set(FEATURE_NAMES):
         raise ModelRefused("its rules for missing values do not name each feature once")
     if manifest.kind == "joblib":
+        if set(manifest.missing_rules.values()) != {"model"}:
+            raise ModelRefused("its rules for missing values are those of tables, which it has not")
         return Artefact(folder, manifest, None)
     scorecard = _scorecard(folder, manifest)
     check_probes(folder, manifest, scorecard.probabilities)
     return Artefact(folder, manifest, scorecard)
 
 
-def _manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> Manifest:
+    """What the version says of itself, unproven. Raises ModelRefused."""
     try:
         manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
     except OSError as error:
@@ -173,9 +182,19 @@ def _scorecard(folder: Path, manifest: Manifest) -> Scorecard:
             raise ModelRefused(f"its table of {table.name} {defect}")
         if table.missing_rule != manifest.missing_rules[table.name]:
             raise ModelRefused(f"its rule for a missing {table.name} is not that of its manifest")
-    if disfavours_elderly(scorecard.tables[FEATURE_NAMES.index("age")]):
-        raise ModelRefused("it scores some applicants of 62 or older worse for their age (12 CFR 1002.6(b)(2))")
+    _check_fairness(scorecard.tables)
     return scorecard
+
+
+def _check_fairness(tables: Sequence[FeatureTable]) -> None:
+    age = tables[FEATURE_NAMES.index("age")]
+    if disfavours_elderly(age):
+        raise ModelRefused(DISFAVOURS_ELDERLY)
+    if disfavours_unknown_age(age):
+        raise ModelRefused("it scores a missing age worse than any known one")
+    for table in tables:
+        if table.monotonic != DIRECTIONS.get(table.name, table.monotonic):
+            raise ModelRefused(f"its table of {table.name} does not claim the direction that risk must have")
 
 
 def check_probes(

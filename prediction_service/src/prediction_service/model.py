@@ -1,20 +1,23 @@
 """The model that decides: loaded from the registry folder, and followed when another one becomes current."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
 
-from prediction_service.artefact import Artefact, ModelRefused, current_version, load
+from prediction_service.artefact import Artefact, ModelRefused, load
 from prediction_service.errors import ModelUnavailable
 from prediction_service.pickled import PickledModel
+from prediction_service.reason_texts import reason_texts
+from prediction_service.reasons import Explainer
+from prediction_service.registry import Role, Signature, signature, version_in_role
 from prediction_service.scorecard import Scorecard, Values
+from prediction_service.shadow import Decided, Shadow, ShadowMetrics
+from shared_schemas import ModelRole
 
 log = structlog.get_logger()
-
-_LOOK_SECONDS = 1.0
 
 
 class ServedModel:
@@ -25,63 +28,120 @@ class ServedModel:
         self.threshold: float = artefact.manifest.threshold
         self.missing_rules: Mapping[str, str] = artefact.manifest.missing_rules
         self.scorecard: Scorecard | None = artefact.scorecard
+        self.explainer = Explainer(artefact.scorecard, reason_texts()) if artefact.scorecard else None
+        self.on_decided: Callable[[Decided], None] | None = None
         self._pickled = PickledModel(artefact) if artefact.scorecard is None else None
 
     async def probabilities(self, rows: Sequence[Values]) -> Sequence[float]:
         """Of each row, in its order. The tables take a microsecond a row: they are asked on the event loop."""
+        found = await self._ask(rows)
+        if self.on_decided is not None:
+            self.on_decided(Decided(rows, found, self.threshold))
+        return found
+
+    async def _ask(self, rows: Sequence[Values]) -> Sequence[float]:
         if self.scorecard is not None:
             return self.scorecard.probabilities(rows)
         assert self._pickled is not None  # noqa: S101 -- one of the two is there
         return await self._pickled.probabilities(rows)
 
 
-class Models:
-    """The champion of a registry folder. A version that is refused is reported once, and the one before serves on."""
+def verified(folder: Path) -> ServedModel:
+    """The version of that folder, having passed every check. Raises ModelRefused."""
+    return ServedModel(load(folder))
 
-    def __init__(self, model_dir: Path) -> None:
+
+class Followed:
+    """The version that has a role: loaded when MODEL_DIR names another one, kept while that one is refused.
+
+    A refused version is reported once, and looked at again only when its files change.
+    """
+
+    def __init__(self, model_dir: Path, role: Role) -> None:
+        self.served: ServedModel | None = None
         self._model_dir = model_dir
-        self._champion: ServedModel | None = None
-        self._refused: str | None = None
+        self._role = role
+        self._refused: tuple[str | None, Signature] | None = None
+
+    def look(self) -> None:
+        """Reads files, and is not to be called on the event loop."""
+        name = version_in_role(self._model_dir, self._role)
+        if name is None:
+            self._without_name()
+        elif self.served is not None and name == self.served.version:
+            self._refused = None
+        elif (sight := (name, signature(self._model_dir / name))) != self._refused:
+            try:
+                self.served = verified(self._model_dir / name)
+            except ModelRefused as reason:
+                self._refuse(sight, str(reason))
+            else:
+                self._refused = None
+                log.info("model_serves", role=self._role, version=name)
+
+    def _without_name(self) -> None:
+        if self._role == "challenger":
+            self.served, self._refused = None, None
+        elif self._refused != (None, ()):
+            self._refuse((None, ()), f"{self._model_dir / 'current'} names no version: train or promote one")
+
+    def _refuse(self, sight: tuple[str | None, Signature], reason: str) -> None:
+        log.error("model_refused", role=self._role, version=sight[0] or "none", reason=reason)
+        self._refused = sight
+
+
+class Models:
+    """The models of a registry folder: the champion, which decides, and the challenger, which is compared with it."""
+
+    look_seconds = 1.0
+
+    def __init__(self, model_dir: Path, metrics: ShadowMetrics) -> None:
+        self.model_dir = model_dir
+        self._champion = Followed(model_dir, "current")
+        self._challenger = Followed(model_dir, "challenger")
+        self.shadow = Shadow(metrics, self._opponent)
 
     @property
     def champion(self) -> ServedModel:
-        if self._champion is None:
+        if self._champion.served is None:
             raise ModelUnavailable
-        return self._champion
+        return self._champion.served
+
+    def _opponent(self) -> ServedModel | None:
+        """The challenger, unless it has become the champion itself."""
+        champion, challenger = self._champion.served, self._challenger.served
+        return challenger if champion and challenger and challenger.version != champion.version else None
+
+    @property
+    def versions(self) -> dict[ModelRole, str | None]:
+        """The version that serves in each role."""
+        followed: dict[ModelRole, Followed] = {"champion": self._champion, "challenger": self._challenger}
+        return {role: one.served.version if one.served else None for role, one in followed.items()}
 
     async def look(self) -> None:
-        """Load the current version if it is not the one that serves."""
-        name = current_version(self._model_dir)
-        if name is None:
-            self._refuse("none", f"{self._model_dir / 'current'} names no version: train one")
-        elif self._champion is None or name != self._champion.version:
-            try:
-                self._champion = await asyncio.to_thread(lambda: ServedModel(load(self._model_dir / name)))
-            except ModelRefused as reason:
-                self._refuse(name, str(reason))
-            else:
-                self._refused = None
-                log.info("model_serves", version=name)
-
-    def _refuse(self, version: str, reason: str) -> None:
-        if version != self._refused:
-            log.error("model_refused", version=version, reason=reason)
-        self._refused = version
+        """Take over what the registry folder says now."""
+        await asyncio.to_thread(self._champion.look)
+        if self._champion.served is not None:
+            self._champion.served.on_decided = self.shadow.offer
+        await asyncio.to_thread(self._challenger.look)
 
     async def follow(self) -> None:
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            await self.look()
+            await asyncio.sleep(self.look_seconds)
+            try:
+                await self.look()
+            except Exception:
+                log.exception("model_look_failed")
 
 
 @asynccontextmanager
-async def open_models(model_dir: Path) -> AsyncIterator[Models]:
-    models = Models(model_dir)
+async def open_models(model_dir: Path, metrics: ShadowMetrics) -> AsyncIterator[Models]:
+    models = Models(model_dir, metrics)
     await models.look()
-    following = asyncio.create_task(models.follow())
+    tasks = [asyncio.create_task(models.follow()), asyncio.create_task(models.shadow.run())]
     try:
         yield models
     finally:
-        following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

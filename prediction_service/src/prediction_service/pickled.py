@@ -2,13 +2,21 @@
 
 import asyncio
 import io
-import pickle  # its error class alone
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from prediction_service.artefact import Artefact, ModelRefused, check_probes, vouched_content
-from prediction_service.scorecard import Values
+from prediction_service.artefact import (
+    DISFAVOURS_ELDERLY,
+    TOLERANCE,
+    Artefact,
+    ModelRefused,
+    check_probes,
+    vouched_content,
+)
+from prediction_service.scorecard import OLDER, YOUNGER, Values
+from shared_schemas import FEATURE_NAMES
 
 
 def _estimator(artefact: Artefact) -> Any:
@@ -25,8 +33,30 @@ def _estimator(artefact: Artefact) -> Any:
         raise ModelRefused(f"it was trained with scikit-learn {trained_with}; installed is {sklearn.__version__}")
     try:
         return joblib.load(io.BytesIO(content))
-    except (ImportError, AttributeError, EOFError, LookupError, TypeError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:
         raise ModelRefused(f"its estimator {artefact.manifest.estimator} cannot be unpickled here") from error
+
+
+_MOST_CLIENTS = 64
+_AGE = FEATURE_NAMES.index("age")
+
+
+def _check_age(artefact: Artefact, probabilities: Callable[[Sequence[Values]], Sequence[float]]) -> None:
+    """Refuse an estimator that scores a client of 62 or older worse than the same client at some younger adult age.
+
+    An estimator has no table to read, and may mix age with everything else. So up to 64 of its probes, which hold each
+    feature's range and every pattern of missing values, are asked at each age from 18 to 100: 5,312 rows at most. This
+    finds what is systematic and proves nothing beyond the grid; tables are compared exactly, and so are preferred.
+    """
+    probes = json.loads(vouched_content(artefact.folder, artefact.manifest, "probes.json"))
+    clients = sorted({tuple(probe["values"][:_AGE] + probe["values"][_AGE + 1 :]) for probe in probes}, key=repr)
+    ages = (*YOUNGER, *OLDER)
+    asked = clients[:: -(-len(clients) // _MOST_CLIENTS)]
+    found = probabilities([(*client[:_AGE], years, *client[_AGE:]) for client in asked for years in ages])
+    for start in range(0, len(found), len(ages)):
+        younger, older = found[start : start + len(YOUNGER)], found[start + len(YOUNGER) : start + len(ages)]
+        if not max(older) <= min(younger) + TOLERANCE["joblib"]:
+            raise ModelRefused(DISFAVOURS_ELDERLY)
 
 
 class PickledModel:
@@ -34,7 +64,13 @@ class PickledModel:
 
     def __init__(self, artefact: Artefact) -> None:
         self._estimator = _estimator(artefact)
-        check_probes(artefact.folder, artefact.manifest, self._predict)
+        try:
+            check_probes(artefact.folder, artefact.manifest, self._predict)
+            _check_age(artefact, self._predict)
+        except ModelRefused:
+            raise
+        except Exception as error:
+            raise ModelRefused(f"its estimator {artefact.manifest.estimator} fails on its probes") from error
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
 
     def _predict(self, rows: Sequence[Values]) -> list[float]:

@@ -1,7 +1,7 @@
 """The model as arithmetic: one lookup table a feature, summed in log-odds. Exact, and without any library."""
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from math import exp, isfinite
@@ -9,6 +9,9 @@ from typing import Any
 
 Values = Sequence[float | None]
 """One value a feature, in the order of the tables; None or NaN is missing."""
+
+DIRECTIONS = {"age": -1, "years_on_the_job": -1, "flag_own_car": -1}
+"""Risk never rises with these. The number of previous loans is a hump, and so free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +38,28 @@ class FeatureTable:
         return self.values[bisect_left(self.edges, value)]
 
     def defect(self) -> str | None:
-        """What is wrong with the table, if anything is."""
+        """What is wrong with the table first of all, if anything is."""
+        return next(self._defects(), None)
+
+    def _defects(self) -> Iterator[str]:
         numbers = (*self.edges, *self.values, self.missing, self.population_mean)
         if not all(isfinite(number) for number in numbers):
-            return "holds a number that is not finite"
+            yield "holds a number that is not finite"
         if len(self.values) != len(self.edges) + 1:
-            return "needs one value more than edges"
+            yield "needs one value more than edges"
         if any(low >= high for low, high in pairwise(self.edges)):
-            return "has edges that do not increase"
+            yield "has edges that do not increase"
         if self.monotonic not in (-1, 0, 1) or self.missing_rule not in ("missing_cell", "default_cell"):
-            return "claims an unknown direction or rule for missing values"
+            yield "claims an unknown direction or rule for missing values"
         falls, rises = any(a > b for a, b in pairwise(self.values)), any(a < b for a, b in pairwise(self.values))
         if (falls and self.monotonic == 1) or (rises and self.monotonic == -1):
-            return "does not keep the direction that it claims"
-        return None
+            yield "does not keep the direction that it claims"
+        inside = min(self.values) <= self.missing <= max(self.values)
+        if self.monotonic and self.missing_rule == "default_cell" and not inside:
+            yield "treats a missing value like no known one, though none was missing in training"
 
 
-def _sigmoid(log_odds: float) -> float:
+def sigmoid(log_odds: float) -> float:
     if log_odds >= 0:
         return 1 / (1 + exp(-log_odds))
     odds = exp(log_odds)
@@ -76,7 +84,7 @@ class Scorecard:
         return total
 
     def probability(self, values: Values) -> float:
-        return _sigmoid(self.log_odds(values))
+        return sigmoid(self.log_odds(values))
 
     def probabilities(self, rows: Sequence[Values]) -> list[float]:
         """Of each row, to the bit what `probability` says; feature by feature, which halves the time for hundreds of rows."""
@@ -86,7 +94,7 @@ class Scorecard:
                 total + (missing if value is None or value != value else contributions[bisect_left(edges, value)])  # noqa: PLR0124 -- only NaN differs from itself
                 for total, value in zip(totals, column, strict=True)
             ]
-        return [_sigmoid(total) for total in totals]
+        return [sigmoid(total) for total in totals]
 
     def contributions(self, values: Values) -> list[float]:
         """Of each feature in log-odds, relative to its mean over the training rows.
@@ -121,11 +129,19 @@ class Scorecard:
 ELDERLY = 62
 """Years: from this age on an applicant is elderly in the sense of 12 CFR 1002.2(o)."""
 
+YOUNGER, OLDER = range(18, ELDERLY), range(ELDERLY, 101)
+"""Every age of an adult that passes its check: ages are completed years, so that comparing these compares all."""
+
 
 def disfavours_elderly(age: FeatureTable) -> bool:
     """Whether an applicant of 62 or older is scored worse for age than the best-treated younger adult.
 
     12 CFR 1002.6(b)(2): the age of an elderly applicant may not be assigned a negative factor or value.
     """
-    younger = min(age.contribution(years) for years in range(18, ELDERLY))
-    return any(age.contribution(years) > younger for years in range(ELDERLY, 101))
+    younger = min(age.contribution(years) for years in YOUNGER)
+    return any(age.contribution(years) > younger for years in OLDER)
+
+
+def disfavours_unknown_age(age: FeatureTable) -> bool:
+    """Whether a missing age is scored worse than any known one: it may be that of an elderly applicant."""
+    return age.missing > max(age.contribution(years) for years in (*YOUNGER, *OLDER))

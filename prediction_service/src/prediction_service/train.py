@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from prediction_service.artefact import ModelRefused, load
+from prediction_service.artefact import ModelRefused
+from prediction_service.model import verified
 from prediction_service.registry import activate, is_version_name, new_version
 from prediction_service.training.data import TrainingDataError, TrainingRows, read_rows
 from prediction_service.training.estimators import Factory, champion, fitted, other_classifier
@@ -148,7 +149,7 @@ def train(arguments: argparse.Namespace, scorecard_estimator: Factory = champion
     }
     with new_version(arguments.model_dir, version) as folder:
         write_version(folder, rows, estimator, facts)
-        load(folder)  # what the service would refuse does not become a version
+        verified(folder)  # what the service would refuse does not become a version
     if not arguments.no_activate:
         activate(arguments.model_dir, version)
     _report(arguments.model_dir / version, metrics, threshold, activated=not arguments.no_activate)

@@ -60,7 +60,7 @@ class Lanes:
     ) -> Callable[[Scope, bytes], Awaitable[bytes | None]] | None:
         """What may answer a POST, once its body is read."""
         answer = self._by_path.get(scope["path"])
-        if answer is None or content_type != b"application/json" or scope["query_string"]:
+        if answer is None or content_type != b"application/json":
             return None
         scope["route_template"] = scope["path"]
         return answer

@@ -12,7 +12,15 @@ from shared_schemas.features import (
     FeatureVector,
     feature_definitions,
 )
-from shared_schemas.predictions import CreditRisk, CreditRiskBatch, CreditRiskBatchRequest, Imputation
+from shared_schemas.models import ModelDetails, ModelFile, ModelList, ModelRole, ModelSummary
+from shared_schemas.predictions import (
+    Contribution,
+    CreditRisk,
+    CreditRiskBatch,
+    CreditRiskBatchRequest,
+    Imputation,
+    ReasonCode,
+)
 from shared_schemas.problems import InvalidPart, Problem
 
 __all__ = [
@@ -20,6 +28,7 @@ __all__ = [
     "FEATURE_NAMES",
     "MAX_CLIENT_ID",
     "ClientId",
+    "Contribution",
     "CreditRisk",
     "CreditRiskBatch",
     "CreditRiskBatchRequest",
@@ -31,7 +40,13 @@ __all__ = [
     "FeatureVector",
     "Imputation",
     "InvalidPart",
+    "ModelDetails",
+    "ModelFile",
+    "ModelList",
+    "ModelRole",
+    "ModelSummary",
     "Problem",
+    "ReasonCode",
     "feature_definitions",
     "parse_client_id",
 ]

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from shared_schemas.clients import ClientId
 
@@ -23,6 +24,37 @@ class Imputation(BaseModel):
     value: float | None = Field(description="The number put in place of the value; null where none is.")
 
 
+class Contribution(BaseModel):
+    """What one feature did to the answer."""
+
+    feature: str
+    value: FeatureScalar = Field(description="As stored, before any repair.")
+    value_used: float | None = Field(description="What the model was asked; null where the value is missing to it.")
+    contribution: float = Field(
+        description=(
+            "Log-odds that the feature adds, less their mean over the training population: its exact Shapley value. "
+            "Above 0 is adverse. The five and `base_log_odds` add up to the log-odds of `probability`."
+        )
+    )
+    points: float = Field(
+        description=(
+            "The same in points of score. One unit of log-odds counts, for all five features of an answer alike, "
+            "`(1000 * probability - r) / (log-odds of probability - base_log_odds)` points, where r is 1000 times the "
+            "probability whose log-odds are `base_log_odds`: the five add up to `1000 * probability - r`."
+        )
+    )
+
+
+class ReasonCode(BaseModel):
+    """A feature that made the answer worse, in words."""
+
+    code: str = Field(description="Stable name of the reason, such as `NUMBER_OF_EARLIER_LOANS` or `AGE_MISSING`.")
+    feature: str
+    contribution: float = Field(gt=0, description="As in `contributions`.")
+    points: float = Field(ge=0, description="As in `contributions`.")
+    text: str = Field(description="A sentence for the client: what is on record, without a judgement.")
+
+
 class CreditRisk(BaseModel):
     """The risk of default of one client."""
 
@@ -38,6 +70,28 @@ class CreditRisk(BaseModel):
     imputed: dict[str, Imputation] | None = Field(description="What was done about each missing or failed value.")
     model_version: str
     event_timestamp: AwareDatetime | None = Field(description="Of the vector; null where there is no client.")
+    contributions: list[Contribution] | SkipJsonSchema[None] = Field(
+        default=None, description="One a feature, in their fixed order. Absent unless `explain=true`."
+    )
+    reason_codes: list[ReasonCode] | SkipJsonSchema[None] = Field(
+        default=None,
+        max_length=4,
+        description=(
+            "The adverse contributions above 0.01, largest first, at most four; equal ones in the order of the features. "
+            "The age of an applicant of 62 or older is never among them. They describe the model, not causes. Absent "
+            "unless `explain=true`."
+        ),
+    )
+    base_log_odds: float | SkipJsonSchema[None] = Field(
+        default=None,
+        description="Mean log-odds of the training population, which contributions count from. Absent unless `explain=true`.",
+    )
+    explanation_method: str | SkipJsonSchema[None] = Field(
+        default=None, description="What the contributions are. Absent unless `explain=true`."
+    )
+    reason_texts_version: str | SkipJsonSchema[None] = Field(
+        default=None, description="Of the set of codes and sentences. Absent unless `explain=true`."
+    )
 
 
 class CreditRiskBatchRequest(BaseModel):

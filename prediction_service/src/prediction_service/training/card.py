@@ -129,8 +129,10 @@ def write_card(folder: Path, manifest: Manifest, scorecard: Scorecard | None) ->
 
 _RULES = {
     "tables": "Risk never rises with age, time in the job or a car; nobody of 62 or older is scored worse for age than "
-    "the best-treated younger adult (12 CFR 1002.6(b)(2)); each probe gives the estimator's probability to 1e-12.",
-    "joblib": "Each probe gives the trained estimator's probability to 1e-9. Its direction in age is not checked.",
+    "the best-treated younger adult (12 CFR 1002.6(b)(2)), nor a missing age worse than every known one; each probe gives "
+    "the estimator's probability to 1e-12.",
+    "joblib": "Each probe gives the trained estimator's probability to 1e-9; on a grid of clients and ages nobody of 62 or older "
+    "is scored worse than the same client at the younger adult age that is treated best (12 CFR 1002.6(b)(2)).",
 }
 _CARD = """\
 # Model card: {manifest.version}

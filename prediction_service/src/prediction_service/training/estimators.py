@@ -12,14 +12,13 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 
-from prediction_service.scorecard import FeatureTable, Scorecard
+from prediction_service.scorecard import DIRECTIONS, FeatureTable, Scorecard
 from prediction_service.training.data import TrainingDataError
 from shared_schemas import FEATURE_NAMES
 
-MONOTONIC = {"age": -1, "years_on_the_job": -1, "flag_own_car": -1}
-"""Risk never rises with these. The number of previous loans is a hump, and so free."""
-
 Factory = Callable[[], Any]
+
+_CONSTRAINTS = [DIRECTIONS.get(name, 0) for name in FEATURE_NAMES]
 
 
 def champion() -> HistGradientBoostingClassifier:
@@ -33,14 +32,17 @@ def champion() -> HistGradientBoostingClassifier:
         l2_regularization=10.0,
         max_features=0.2,  # one random feature a split: all of them are used
         interaction_cst="no_interactions",
-        monotonic_cst=[MONOTONIC.get(name, 0) for name in FEATURE_NAMES],
+        monotonic_cst=_CONSTRAINTS,
         early_stopping=False,
         random_state=0,
     )
 
 
 def other_classifier(path: str, parameters: Mapping[str, Any]) -> Factory:
-    """Makes the scikit-learn classifier MODULE:CLASS; medians stand in for missing values where it takes none."""
+    """Makes the scikit-learn classifier MODULE:CLASS; medians stand in for missing values where it takes none.
+
+    One that can be told in which direction risk may go is told, unless `parameters` say it.
+    """
     module_name, _, class_name = path.partition(":")
     try:
         made = getattr(importlib.import_module(module_name), class_name)(**parameters)
@@ -49,8 +51,10 @@ def other_classifier(path: str, parameters: Mapping[str, Any]) -> Factory:
     if not isinstance(made, BaseEstimator) or not is_classifier(made) or not hasattr(made, "predict_proba"):
         raise TrainingDataError(f"--model {path} is no scikit-learn classifier with predict_proba.")
 
+    directions = {"monotonic_cst": _CONSTRAINTS} if "monotonic_cst" in made.get_params(deep=False) else {}
+
     def factory() -> Any:
-        estimator = type(made)(**parameters)
+        estimator = type(made)(**(directions | dict(parameters)))
         if get_tags(estimator).input_tags.allow_nan:
             return estimator
         return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), estimator)
@@ -110,7 +114,7 @@ def _table(index: int, trees: list[np.ndarray], column: np.ndarray) -> FeatureTa
         values=tuple(values),
         missing=missing,
         missing_rule="missing_cell" if absent.any() else "default_cell",
-        monotonic=MONOTONIC.get(name, 0),
+        monotonic=DIRECTIONS.get(name, 0),
         population_mean=float(added.mean()),
     )
 

@@ -1,0 +1,125 @@
+"""Why a decision came out as it did: what each feature contributed, and the adverse contributions in words."""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from math import expm1, fsum, inf, nextafter
+from typing import Any, NamedTuple
+
+from prediction_service.reason_texts import FeatureTexts, ReasonTexts, sentence
+from prediction_service.scorecard import ELDERLY, FeatureTable, Scorecard, Values, sigmoid
+
+METHOD = "exact Shapley values of an additive model against its training population, in log-odds"
+MOST_REASONS = 4
+"""More are not likely to help the applicant (official interpretation of 12 CFR 1002.9(b)(2), paragraph 1)."""
+
+LEAST_CONTRIBUTION = 0.01
+"""In log-odds, 1 % of the odds: what adds less is no principal reason."""
+
+
+class _Cell(NamedTuple):
+    """What is known of a feature's values in one interval. `reason`: its code and sentence; None where it is no reason."""
+
+    feature: str
+    contribution: float
+    reason: tuple[str, str] | None
+
+
+class _Cells(NamedTuple):
+    name: str
+    edges: tuple[float, ...]
+    cells: tuple[_Cell, ...]
+    missing: _Cell
+
+
+class Explainer:
+    """Explains the answers of one scorecard. Everything that depends on a cell alone is worked out beforehand."""
+
+    def __init__(self, scorecard: Scorecard, texts: ReasonTexts) -> None:
+        self.base_log_odds = fsum((scorecard.base, *(table.population_mean for table in scorecard.tables)))
+        self._reference = sigmoid(self.base_log_odds)
+        self._features = tuple(_cells(table, texts.features[table.name]) for table in scorecard.tables)
+        self._constant = {"explanation_method": METHOD, "reason_texts_version": texts.version}
+
+    def explain(self, stored: Mapping[str, Any], values: Values, probability: float) -> dict[str, Any]:
+        """The keys that an explained answer has beyond the plain one.
+
+        `stored`: the vector before its check; `values`: what the model was asked; `probability`: what it answered.
+        """
+        found = [
+            missing if value is None else cells[bisect_left(edges, value)]
+            for value, (_, edges, cells, missing) in zip(values, self._features, strict=True)
+        ]
+        per_log_odds = self._points(sum([cell.contribution for cell in found]), probability)
+        contributions = [
+            {
+                "feature": name,
+                "value": stored[name],
+                "value_used": value,
+                "contribution": contribution,
+                "points": contribution * per_log_odds,
+            }
+            for (name, contribution, _), value in zip(found, values, strict=True)
+        ]
+        return {
+            "contributions": contributions,
+            "reason_codes": _reasons(found, per_log_odds),
+            "base_log_odds": self.base_log_odds,
+            **self._constant,
+        }
+
+    def _points(self, difference: float, probability: float) -> float:
+        """Points of score for a unit of log-odds: the mean slope of the score between the reference and the answer.
+
+        So the points of the features add up to 1000 * (probability - reference), and keep the signs and proportions of
+        the log-odds (Aumann and Shapley 1974: the straight path). In a form that is exact for small differences, too.
+        """
+        lower, upper = sorted((self._reference, probability))
+        distance = abs(difference)
+        return 1000 * upper * (1 - lower) * (-expm1(-distance) / distance if distance else 1.0)
+
+
+def _reasons(found: Sequence[_Cell], per_log_odds: float) -> list[dict[str, Any]]:
+    adverse = [cell for cell in found if cell.reason]
+    adverse.sort(key=_size, reverse=True)  # keeps equal ones in the order of the features
+    return [
+        {
+            "code": cell.reason[0],
+            "feature": cell.feature,
+            "contribution": cell.contribution,
+            "points": cell.contribution * per_log_odds,
+            "text": cell.reason[1],
+        }
+        for cell in adverse[:MOST_REASONS]
+        if cell.reason
+    ]
+
+
+def _size(cell: _Cell) -> float:
+    return cell.contribution
+
+
+def _cells(table: FeatureTable, texts: FeatureTexts) -> _Cells:
+    """Neighbouring cells that are all adverse are one region in words: "between 4 and 14", however many cells that is."""
+    edges, values = list(table.edges), list(table.values)
+    if table.name == "age" and (adult := nextafter(ELDERLY, -inf)) not in edges:
+        position = bisect_left(edges, adult)
+        edges.insert(position, adult)
+        values.insert(position, values[position])
+    bounds = [None, *edges, None]
+    added = [value - table.population_mean for value in values]
+    explained = [_is_reason(table.name, edge, value) for edge, value in zip([-inf, *edges], added, strict=True)]
+    cells: list[_Cell] = []
+    for adverse, run in groupby(range(len(values)), key=explained.__getitem__):
+        positions = list(run)
+        text = sentence(table.name, texts, bounds[positions[0]], bounds[positions[-1] + 1])
+        cells += [_Cell(table.name, added[i], (texts.code, text) if adverse else None) for i in positions]
+    missing = table.missing - table.population_mean
+    reason = (texts.missing_code, texts.missing) if missing > LEAST_CONTRIBUTION else None
+    return _Cells(table.name, tuple(edges), tuple(cells), _Cell(table.name, missing, reason))
+
+
+def _is_reason(name: str, above: float, contribution: float) -> bool:
+    """The age of an elderly applicant is none, whatever the table says (12 CFR 1002.6(b)(2))."""
+    elderly = name == "age" and above >= nextafter(ELDERLY, -inf)
+    return contribution > LEAST_CONTRIBUTION and not elderly
