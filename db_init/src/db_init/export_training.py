@@ -1,13 +1,12 @@
 """Exports training rows: each vector as it was known at its loan, with the outcome of that loan."""
 
-import os
 from pathlib import Path
 
 import psycopg
 
 from db_init.database import copy_out
 from db_init.duckdb_engine import open_duckdb
-from db_init.errors import LoadError
+from db_init.output import written_whole
 
 _COLUMNS = {
     "client_id": "BIGINT", "loan_id": "BIGINT", "event_timestamp": "TIMESTAMPTZ", "nb_previous_loans": "INTEGER",
@@ -25,17 +24,9 @@ def export_training(connection: psycopg.Connection, out: Path, *, last_only: boo
         ranked += " ORDER BY client_id, event_timestamp DESC, loan_id DESC NULLS LAST"
     else:
         ranked += " ORDER BY client_id, event_timestamp, loan_id"
-    fresh = out.with_name(f".{out.name}.{os.getpid()}")
-    with open_duckdb(memory) as engine:
+    with written_whole(out) as fresh, open_duckdb(memory) as engine:
         rows = engine.folder / "rows.csv"
         copy_out(connection, ranked, rows)
         engine.from_csv("rows", rows, _COLUMNS)
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            engine.to_parquet("rows", fresh)
-            fresh.replace(out)
-        except OSError as error:
-            raise LoadError(f"{out} cannot be written: {error.strerror}.") from error
-        finally:
-            fresh.unlink(missing_ok=True)
+        engine.to_parquet("rows", fresh)
         return engine.count("rows")
