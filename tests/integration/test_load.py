@@ -15,9 +15,6 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from db_init.__main__ import main
 from db_init.population import COLUMNS
@@ -26,7 +23,6 @@ from loans import (
     HISTORY,
     NEEDED,
     ONLINE,
-    Loan,
     assert_stored,
     loaded,
     loading,
@@ -51,40 +47,6 @@ def test_features_follow_their_definitions(
     assert loaded(settings, capsys, write(loans_file, loans))["loaded"] == 7
     assert_stored(settings, loans)
     assert rows(settings, ONLINE)[0][1:4] == (1, 20.0, 41)
-
-
-def some_loans(draw: st.DrawFn, most: int, first_id: int = 1) -> list[Loan]:
-    days = [f"2020-0{month}-0{day}" for month in (1, 2) for day in (1, 2, 3)]
-    count = draw(st.integers(0, most))
-    return [
-        loan(
-            first_id + number,
-            draw(st.integers(1, 4)),
-            draw(st.sampled_from(days)),
-            draw(st.decimals(0, 10_000, places=draw(st.integers(0, 6))).map(str)),
-            birthday=draw(st.sampled_from(["1980-06-15", "2000-02-29", "2020-01-02", ""])),
-            job_start_date=draw(st.sampled_from(["2010-01-02", "3021-09-18", "2020-02-01"])),
-            flag_own_car=draw(st.sampled_from(["Y", "N", ""])),
-        )
-        for number in range(count)
-    ]
-
-
-two_files = st.composite(lambda draw: (some_loans(draw, 8), some_loans(draw, 8, 100)))()
-
-
-@given(two_files)
-@hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-def test_two_files_in_turn_are_as_both_at_once(
-    settings: Settings, loans_file: Path, capsys: pytest.CaptureFixture[str], files: tuple[list[Loan], list[Loan]]
-) -> None:
-    with psycopg.connect(settings.database_url.get_secret_value()) as connection:
-        connection.execute("TRUNCATE feature_history, online_features, quarantine")
-    for loans in files:
-        loaded(settings, capsys, write(loans_file, loans))
-    assert_stored(settings, [*files[0], *files[1]])
 
 
 def test_the_same_load_twice_changes_nothing(
