@@ -13,7 +13,8 @@ from db_init.population import COLUMNS
 USAGE = {
     "no command": ([], "required: COMMAND"),
     "an unknown command": (["drop"], "invalid choice"),
-    "no file": (["load"], "LOANS"),
+    "no file": (["load"], "LOANS --retry-quarantined is required"),
+    "a file and the quarantine": (["load", "x.csv", "--retry-quarantined"], "not allowed with argument LOANS"),
     "a date that is none": (["load", "x.csv", "--as-of", "2021-02-30"], "no date of the form"),
     "a date of another form": (["load", "x.csv", "--as-of", "22.12.2021"], "no date of the form"),
     "an unknown engine": (["load", "x.csv", "--engine", "abacus"], "invalid choice"),

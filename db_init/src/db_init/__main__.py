@@ -124,7 +124,13 @@ def _parser() -> argparse.ArgumentParser:
     with_database("migrate", "bring the schema and the roles up to date", _migrate)
 
     loading = with_database("load", "raw loans into the feature history and the online store", _load)
-    loading.add_argument("file", type=Path, metavar="LOANS", help="CSV or Parquet file of raw loans")
+    source = loading.add_mutually_exclusive_group(required=True)
+    source.add_argument("file", type=Path, nargs="?", metavar="LOANS", help="CSV or Parquet file of raw loans")
+    source.add_argument(
+        "--retry-quarantined",
+        action="store_true",
+        help="instead of a file, load those lines of raw loans in quarantine that are good by now, and take them out",
+    )
     loading.add_argument(
         "--as-of",
         type=_day,

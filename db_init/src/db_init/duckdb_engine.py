@@ -61,7 +61,7 @@ class DuckDB:
         self.run(f"CREATE OR REPLACE TABLE {name} AS FROM {_csv(file, columns)}")
 
     def read(self, file: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> Scan:
-        """Fill table `raw` (line, and the columns as text) and `malformed` (line, text)."""
+        """Fill table `raw` (line, and the columns as text) and `malformed` (line, text, and the names of all columns)."""
         check_readable(file)
         scanned = scan(file)
         if is_parquet(file):
@@ -75,7 +75,7 @@ class DuckDB:
         check_columns(file, names, needed)
         wanted = [*needed, *(name for name in optional if name in names)]
         absent = "".join(f', NULL::VARCHAR AS "{name}"' for name in optional if name not in names)
-        self.run("CREATE OR REPLACE TABLE malformed (line BIGINT, text VARCHAR)")
+        self.run("CREATE OR REPLACE TABLE malformed (line BIGINT, text VARCHAR, columns VARCHAR[])")
         columns = {f"c{position}": "VARCHAR" for position in range(len(names))}
         chosen = ", ".join(f'c{names.index(name)} AS "{name}"' for name in wanted)
         try:
@@ -91,11 +91,12 @@ class DuckDB:
             rewrite(file, names, wanted, good, bad)
             columns = {"line": "BIGINT", **dict.fromkeys(wanted, "VARCHAR")}
             self.run(f"CREATE OR REPLACE TABLE raw AS SELECT *{absent} FROM {_csv(good, columns)}")
-            self.run(f"INSERT INTO malformed FROM {_csv(bad, {'line': 'BIGINT', 'text': 'VARCHAR'})}")
+            cells = _csv(bad, {"line": "BIGINT", "text": "VARCHAR"})
+            self.run(f"INSERT INTO malformed SELECT line, text, ? FROM {cells}", [names])
 
     def _read_parquet(self, file: Path, needed: Sequence[str], optional: Sequence[str]) -> None:
         source = f"read_parquet('{_quoted(file)}', file_row_number = true)"
-        self.run("CREATE OR REPLACE TABLE malformed (line BIGINT, text VARCHAR)")
+        self.run("CREATE OR REPLACE TABLE malformed (line BIGINT, text VARCHAR, columns VARCHAR[])")
         try:
             kinds = {str(row[0]): str(row[1]) for row in self.run(f"DESCRIBE SELECT * FROM {source}")}
             check_columns(file, kinds, needed)
