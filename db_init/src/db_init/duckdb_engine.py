@@ -17,6 +17,7 @@ import ibis
 from db_init.csv_lines import rewrite
 from db_init.errors import LoadError
 from db_init.files import Scan, check_columns, check_readable, csv_columns, is_parquet, scan
+from db_init.progress import Steps
 
 _LONGEST_LINE = 1 << 21
 
@@ -30,7 +31,7 @@ class DuckDB:
         self._sql: duckdb.DuckDBPyConnection = self.ibis.con
         spill = str(folder / "spill")
         self.run(f"SET memory_limit = '{memory}'; SET temp_directory = '{spill}'; SET TimeZone = 'UTC'")
-        self.run(f"SET threads = {os.cpu_count() or 1}; SET enable_progress_bar = false")
+        self.run(f"SET threads = {os.cpu_count() or 1}; SET enable_progress_bar_print = false")
 
     def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         return self._sql.execute(statement, values).fetchall()
@@ -60,15 +61,25 @@ class DuckDB:
     def from_csv(self, name: str, file: Path, columns: Mapping[str, str]) -> None:
         self.run(f"CREATE OR REPLACE TABLE {name} AS FROM {_csv(file, columns)}")
 
-    def read(self, file: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> Scan:
+    def share_done(self) -> float:
+        """Of the statement that runs now in another thread; below 0 is not known."""
+        return float(self._sql.query_progress()) / 100
+
+    def read(self, file: Path, steps: Steps, needed: Sequence[str], optional: Sequence[str] = ()) -> Scan:
         """Fill table `raw` (line, and the columns as text) and `malformed` (line, text, and the names of all columns)."""
         check_readable(file)
+        steps.step(f"checking {file.name}")
         scanned = scan(file)
+        steps.step(f"reading {file.name}", scanned.lines)
+        with steps.following(self.share_done):
+            self._read(file, scanned, needed, optional)
+        return scanned
+
+    def _read(self, file: Path, scanned: Scan, needed: Sequence[str], optional: Sequence[str]) -> None:
         if is_parquet(file):
             self._read_parquet(file, needed, optional)
         else:
             self._read_csv(file, scanned, needed, optional)
-        return scanned
 
     def _read_csv(self, file: Path, scanned: Scan, needed: Sequence[str], optional: Sequence[str]) -> None:
         names = csv_columns(file)

@@ -96,8 +96,7 @@ def import_features(
     """Vectors without an event timestamp are of the time of the import."""
     started = time.monotonic()
     with open_duckdb(memory) as engine, exclusive(connection, say):
-        steps.step(f"reading {file.name}")
-        source = engine.read(file, NEEDED, ("event_timestamp",)).digest
+        source = engine.read(file, steps, NEEDED, ("event_timestamp",)).digest
         report = Report(read=engine.count("raw") + engine.count("malformed"))
         _judge(engine, report, timed=bool(engine.run("SELECT 1 FROM raw WHERE event_timestamp IS NOT NULL LIMIT 1")))
         steps.step("writing")

@@ -76,8 +76,7 @@ def _read(connection: psycopg.Connection, engine: DuckDB, file: Path | None, ste
         steps.step("reading the lines in quarantine")
         fetch_refused(connection, engine)
         return None
-    steps.step(f"reading {file.name}")
-    return engine.read(file, pipeline.NEEDED).digest
+    return engine.read(file, steps, pipeline.NEEDED).digest
 
 
 def _fetch_stored(connection: psycopg.Connection, engine: DuckDB) -> None:
