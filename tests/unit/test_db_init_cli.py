@@ -22,6 +22,7 @@ USAGE = {
     "a time below 0": (["migrate", "--wait=-1"], "no number of seconds"),
     "no clients": (["sample", "--clients", "0", "--seed", "1", "--out", "x"], "no whole number above 0"),
     "half a client": (["sample", "--clients", "1.5", "--seed", "1", "--out", "x"], "no whole number above 0"),
+    "one fold": (["export-training", "x.parquet", "--folds", "1"], "no whole number from 2 to 1000"),
     "no seed": (["sample", "--clients", "1", "--out", "x"], "--seed"),
 }
 

@@ -59,11 +59,12 @@ def _import(arguments: Arguments, settings: Settings) -> None:
 
 
 def _export(arguments: Arguments, settings: Settings) -> None:
-    from db_init.export_training import export_training  # noqa: PLC0415
+    from db_init.export_training import Folds, export_training  # noqa: PLC0415
 
+    folds = Folds(arguments.folds, arguments.seed) if arguments.folds else None
     with connect(settings) as connection:
         last_only = arguments.rows == "last"
-        rows = export_training(connection, arguments.out, last_only=last_only, memory=settings.memory)
+        rows = export_training(connection, arguments.out, last_only=last_only, folds=folds, memory=settings.memory)
     print(f"{rows:,} rows in {arguments.out}")
 
 
@@ -85,6 +86,12 @@ def _day(text: str) -> date:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _folds(text: str) -> int:
+    if not text.isdecimal() or not 2 <= int(text) <= 1_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 2 to 1000")
     return int(text)
 
 
@@ -157,6 +164,13 @@ def _parser() -> argparse.ArgumentParser:
     exporting = with_database("export-training", "point-in-time correct training rows, as Parquet", _export)
     exporting.add_argument("out", type=Path, metavar="OUT", help="Parquet file to write")
     exporting.add_argument("--rows", choices=["all", "last"], default="all", help="every loan, or each client's last")
+    exporting.add_argument(
+        "--folds",
+        type=_folds,
+        metavar="K",
+        help="add the column fold, 0 to K-1: no person has rows in two of them (as far as the data tells persons apart)",
+    )
+    exporting.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed makes the same folds")
     return parser
 
 

@@ -31,7 +31,9 @@ class DuckDB:
         self._sql: duckdb.DuckDBPyConnection = self.ibis.con
         spill = str(folder / "spill")
         self.run(f"SET memory_limit = '{memory}'; SET temp_directory = '{spill}'; SET TimeZone = 'UTC'")
-        self.run(f"SET threads = {os.cpu_count() or 1}; SET enable_progress_bar_print = false")
+        self.run(
+            f"SET threads = {os.cpu_count() or 1}; SET enable_progress_bar = true; SET enable_progress_bar_print = false"
+        )
 
     def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         return self._sql.execute(statement, values).fetchall()
