@@ -22,6 +22,7 @@ from db_init.settings import Settings
 AS_OF = date(2021, 12, 22)
 NEEDED = ("loan_id", "id", "loan_date", "loan_amount", "birthday", "job_start_date", "flag_own_car", "status")
 Loan = dict[str, str]
+Capture = pytest.CaptureFixture[str]
 
 
 def loan(loan_id: int, client: int = 7, day: str = "2020-01-01", amount: str = "100", **changes: str) -> Loan:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from db_init.duckdb_engine import open_duckdb
 from db_init.load import load
 from db_init.progress import progress
 from db_init.settings import Settings
@@ -72,7 +73,7 @@ def loaded_in_turn(settings: Settings, folder: Path, files: list[list[Loan]]) ->
         connection.commit()
         for loans in files:
             file = write(folder / "loans.csv", loans)
-            load(connection, file, as_of=AS_OF, memory="500MB", steps=steps, say=pytest.fail)
+            load(connection, file, as_of=AS_OF, opening=open_duckdb("500MB"), steps=steps, say=pytest.fail)
         return stored(connection)
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from pydantic import ValidationError
@@ -15,6 +16,11 @@ from db_init.errors import LoadError
 from db_init.progress import progress, say
 from db_init.report import Report
 from db_init.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from db_init.duckdb_engine import DuckDB
 
 # Each command imports its own module only: Ibis, Alembic and NumPy take a second together, and no command needs them all.
 Arguments = argparse.Namespace
@@ -42,11 +48,22 @@ def _print(report: Report, arguments: Arguments) -> None:
     print(report.as_json() if arguments.report == "json" else report.as_text())
 
 
+def _engine(arguments: Arguments, settings: Settings) -> "AbstractContextManager[DuckDB]":
+    if arguments.engine == "spark":
+        from db_init.spark_engine import open_spark  # noqa: PLC0415
+
+        return open_spark(settings.memory, arguments.spark_master)
+    from db_init.duckdb_engine import open_duckdb  # noqa: PLC0415
+
+    return open_duckdb(settings.memory)
+
+
 def _load(arguments: Arguments, settings: Settings) -> None:
     from db_init.load import load  # noqa: PLC0415
 
+    opening = _engine(arguments, settings)
     with connect(settings) as connection, progress() as steps:
-        report = load(connection, arguments.file, as_of=arguments.as_of, memory=settings.memory, steps=steps, say=say)
+        report = load(connection, arguments.file, as_of=arguments.as_of, opening=opening, steps=steps, say=say)
     _print(report, arguments)
 
 
@@ -145,7 +162,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DATE",
         help="reference date of the ages in the online store (default: today, UTC)",
     )
-    loading.add_argument("--engine", choices=["duckdb"], default="duckdb", help="what computes the features")
+    loading.add_argument("--engine", choices=["duckdb", "spark"], default="duckdb", help="what computes the features")
+    loading.add_argument(
+        "--spark-master",
+        default="local[*]",
+        metavar="URL",
+        help="with --engine spark: where it runs (default: local[*]); a cluster must share this machine's TMPDIR",
+    )
     importing = with_database("import-features", "precomputed vectors into the history and the online store", _import)
     importing.add_argument(
         "file", type=Path, help="CSV or Parquet file: id, the five features, status, optionally event_timestamp"

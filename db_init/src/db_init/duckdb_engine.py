@@ -161,17 +161,25 @@ def _sweep() -> None:
 
 
 @contextmanager
-def open_duckdb(memory: str) -> Iterator[DuckDB]:
+def open_folder(memory: str) -> Iterator[Path]:
+    """A temporary folder for an engine that may use so much memory. What runs out there is explained."""
     _sweep()
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, Path(folder, "alive").open("w") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
-        engine = DuckDB(Path(folder), memory)
         try:
-            yield engine
+            yield Path(folder)
         except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
             raise LoadError(
                 f"The feature pipeline ran out of room: it may use {memory} of memory (DB_INIT_MEMORY) and needs free disk "
                 f"space under {tempfile.gettempdir()} (TMPDIR)."
             ) from error
+
+
+@contextmanager
+def open_duckdb(memory: str) -> Iterator[DuckDB]:
+    with open_folder(memory) as folder:
+        engine = DuckDB(folder, memory)
+        try:
+            yield engine
         finally:
             engine.ibis.disconnect()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import psycopg
 
 from db_init import pipeline
 from db_init.database import copy_in, copy_out, exclusive
-from db_init.duckdb_engine import DuckDB, open_duckdb
+from db_init.duckdb_engine import DuckDB
 from db_init.progress import Steps
 from db_init.quarantine import fetch_refused, settle, store_refused
 from db_init.report import Report
@@ -45,16 +46,16 @@ def load(
     file: Path | None,
     *,
     as_of: date,
-    memory: str,
+    opening: AbstractContextManager[DuckDB],
     steps: Steps,
     say: Callable[[str], None],
 ) -> Report:
     """Readers see all of the file's effect or none of it. Without a file, the lines in quarantine are tried again.
 
-    `as_of`: the reference date of the ages in the online store.
+    `as_of`: the reference date of the ages in the online store. `opening` gives the engine that computes.
     """
     started = time.monotonic()
-    with open_duckdb(memory) as engine, exclusive(connection, say):
+    with opening as engine, exclusive(connection, say):
         source = _read(connection, engine, file, steps)
         report = Report(read=engine.count("raw") + engine.count("malformed"))
         engine.keep("lines", pipeline.parsed(engine.table("raw")))

@@ -31,11 +31,11 @@ def _text(column: Column) -> Column:
 
 def _integer(column: Column) -> Column:
     """1.0 is 1: writers that know no missing integers make them so."""
-    return _text(column).re_extract(r"^([0-9]{1,19})([.]0+)?$", 1).nullif("").try_cast("int64")
+    return _text(column).re_extract(r"^([0-9]{1,19})([.]0+)?\z", 1).nullif("").try_cast("int64")
 
 
 def _date(column: Column, earliest: str) -> Column:
-    day = _text(column).re_extract(r"^([0-9]{4}-[0-9]{2}-[0-9]{2})([ T]00:00:00([.]0+)?(Z|[+]00:?00)?)?$", 1)
+    day = _text(column).re_extract(r"^([0-9]{4}-[0-9]{2}-[0-9]{2})([ T]00:00:00([.]0+)?(Z|[+]00:?00)?)?\z", 1)
     date = day.nullif("").try_cast("date")
     return (date >= ibis.literal(earliest).cast("date")).ifelse(date, ibis.null("date"))
 
@@ -45,8 +45,9 @@ def _number(column: Column) -> Column:
     return text.re_search(_NUMBER).ifelse(text.try_cast("float64"), ibis.null("float64"))
 
 
-_NUMBER = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?$"
-_NOT_FINITE = r"^[+-]?([nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)$"
+# An end of text is \z: in Java, $ stands before a last line separator, too.
+_NUMBER = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?\z"
+_NOT_FINITE = r"^[+-]?([nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)\z"
 
 
 def parsed(raw: Table) -> Table:
