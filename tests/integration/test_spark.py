@@ -125,3 +125,18 @@ def test_without_java_one_line_says_so(
     monkeypatch.delenv("JAVA_HOME", raising=False)
     assert run(settings, "load", write(loans_file, [loan(1)]), "--engine", "spark") == 1
     assert capsys.readouterr().err == "The engine Spark needs Java 17 or newer: install it, or set JAVA_HOME.\n"
+
+
+@pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java")
+def test_a_master_that_is_none_is_one_line(settings: Settings, loans_file: Path) -> None:
+    write(loans_file, [loan(1)])
+    done = subprocess.run(
+        [sys.executable, "-m", "db_init", "load", str(loans_file), "--engine", "spark", "--spark-master", "nonsense"],
+        env=os.environ | {"DB_INIT_DATABASE_URL": settings.database_url.get_secret_value()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Spark does not start with the master nonsense")
+    assert "Traceback" not in done.stderr

@@ -82,8 +82,7 @@ def _configuration(folder: Path, memory: str, master: str) -> dict[str, Any]:
 
 def _session(folder: Path, memory: str, master: str) -> Any:
     try:
-        from pyspark.errors import PySparkException  # noqa: PLC0415  # an optional extra
-        from pyspark.sql import SparkSession  # noqa: PLC0415
+        from pyspark.sql import SparkSession  # noqa: PLC0415  # an optional extra
     except ImportError as error:
         raise LoadError(f"The engine Spark is not installed: {_INSTALL}") from error
     if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
@@ -91,17 +90,17 @@ def _session(folder: Path, memory: str, master: str) -> Any:
     builder = SparkSession.builder.master(master).appName("db_init")
     try:
         return builder.config(map=_configuration(folder, memory, master)).getOrCreate()
-    except (PySparkException, _java_error()) as error:
+    except _spark_errors() as error:
         raise LoadError(
             f"Spark does not start with the master {master}: check its address, and Java's version."
         ) from error
 
 
-def _java_error() -> type[Exception]:
+def _spark_errors() -> tuple[type[Exception], ...]:
     from py4j.protocol import Py4JError  # noqa: PLC0415
+    from pyspark.errors import PySparkException  # noqa: PLC0415
 
-    error: type[Exception] = Py4JError
-    return error
+    return (PySparkException, Py4JError)
 
 
 @contextmanager
@@ -111,8 +110,10 @@ def open_spark(memory: str, master: str) -> Iterator[Spark]:
         engine = Spark(folder, memory, session)
         try:
             yield engine
-        except _java_error() as error:
-            raise LoadError(f"Spark failed: {type(error).__name__}. Nothing was changed.") from error
+        except _spark_errors() as error:
+            raise LoadError(
+                f"Spark failed ({type(error).__name__}). Nothing was changed; with more DB_INIT_MEMORY it may succeed."
+            ) from error
         finally:
             engine.ibis.disconnect()
             session.stop()
