@@ -7,11 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from datetime import date
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -19,102 +15,23 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from db_init.__main__ import main
 from db_init.population import COLUMNS
 from db_init.settings import Settings
-
-AS_OF = date(2021, 12, 22)
-NEEDED = ("loan_id", "id", "loan_date", "loan_amount", "birthday", "job_start_date", "flag_own_car", "status")
-Loan = dict[str, str]
-
-
-def loan(loan_id: int, client: int = 7, day: str = "2020-01-01", amount: str = "100", **changes: str) -> Loan:
-    given_ = {
-        "loan_id": str(loan_id), "id": str(client), "loan_date": day, "loan_amount": amount, "birthday": "1980-06-15",
-        "job_start_date": "2010-03-01", "flag_own_car": "Y", "status": "0",
-    }  # fmt: skip
-    return given_ | changes
-
-
-def write(file: Path, loans: Iterable[Loan]) -> Path:
-    with file.open("w", newline="") as out:
-        writer = csv.DictWriter(out, NEEDED)
-        writer.writeheader()
-        writer.writerows(loans)
-    return file
-
-
-def run(settings: Settings, *arguments: object) -> int:
-    os.environ["DB_INIT_DATABASE_URL"] = settings.database_url.get_secret_value()
-    os.environ["DB_INIT_WAIT_SECONDS"] = "0"
-    return main([str(argument) for argument in arguments])
-
-
-def loaded(settings: Settings, capsys: pytest.CaptureFixture[str], file: Path, *options: object) -> dict[str, Any]:
-    capsys.readouterr()
-    assert run(settings, "load", file, "--as-of", AS_OF, "--report", "json", *options) == 0
-    report: dict[str, Any] = json.loads(capsys.readouterr().out)
-    assert report["read"] == (
-        report["loaded"] + report["unchanged"] + report["dropped"] + sum(report["quarantined"].values())
-    )
-    return report
-
-
-def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
-    with psycopg.connect(settings.database_url.get_secret_value()) as connection:
-        return connection.execute(query).fetchall()
-
-
-FEATURES = "nb_previous_loans, avg_amount_loans_previous, age, years_on_the_job, flag_own_car"
-ONLINE = (
-    f"SELECT client_id, {FEATURES}, (event_timestamp AT TIME ZONE 'UTC')::date FROM online_features ORDER BY client_id"
+from loans import (
+    HISTORY,
+    NEEDED,
+    ONLINE,
+    assert_stored,
+    loaded,
+    loading,
+    loan,
+    many,
+    rows,
+    run,
+    write,
 )
-HISTORY = f"SELECT loan_id, client_id, {FEATURES}, status FROM feature_history ORDER BY loan_id"
-
-
-def years(since: str, until: date) -> int | None:
-    try:
-        start = date.fromisoformat(since)
-    except ValueError:
-        return None
-    if start > until or start.year < 1900:
-        return None
-    return until.year - start.year - ((until.month, until.day) < (start.month, start.day))
-
-
-def expected(loans: Iterable[Loan]) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """History and online store, by the definitions, one loan at a time."""
-    by_client = defaultdict(list)
-    for one in loans:
-        by_client[int(one["id"])].append(one)
-    history, online = [], []
-    for client, own in sorted(by_client.items()):
-        own.sort(key=lambda one: (one["loan_date"], int(one["loan_id"])))
-        for one in own:
-            earlier = [Fraction(other["loan_amount"]) for other in own if other["loan_date"] < one["loan_date"]]
-            average = float(sum(earlier) / len(earlier)) if earlier else None
-            car = {"Y": 1, "N": 0}.get(one["flag_own_car"])
-            status = {"0": 0, "1": 1}.get(one["status"])
-            day = date.fromisoformat(one["loan_date"])
-            at_loan = [years(one[column], day) for column in ("birthday", "job_start_date")]
-            history.append((int(one["loan_id"]), client, len(earlier), average, *at_loan, car, status))
-        now = [years(own[-1][column], AS_OF) for column in ("birthday", "job_start_date")]
-        online.append((client, len(earlier), average, *now, car, day))
-    return sorted(history), online
-
-
-def assert_stored(settings: Settings, loans: Iterable[Loan]) -> None:
-    history, online = expected(loans)
-    assert approximately(rows(settings, HISTORY)) == approximately(history)
-    assert approximately(rows(settings, ONLINE)) == approximately(online)
-
-
-def approximately(table: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    return [tuple(round(cell, 9) if isinstance(cell, float) else cell for cell in row) for row in table]
 
 
 def test_features_follow_their_definitions(
@@ -130,40 +47,6 @@ def test_features_follow_their_definitions(
     assert loaded(settings, capsys, write(loans_file, loans))["loaded"] == 7
     assert_stored(settings, loans)
     assert rows(settings, ONLINE)[0][1:4] == (1, 20.0, 41)
-
-
-def some_loans(draw: st.DrawFn, most: int, first_id: int = 1) -> list[Loan]:
-    days = [f"2020-0{month}-0{day}" for month in (1, 2) for day in (1, 2, 3)]
-    count = draw(st.integers(0, most))
-    return [
-        loan(
-            first_id + number,
-            draw(st.integers(1, 4)),
-            draw(st.sampled_from(days)),
-            draw(st.decimals(0, 10_000, places=draw(st.integers(0, 6))).map(str)),
-            birthday=draw(st.sampled_from(["1980-06-15", "2000-02-29", "2020-01-02", ""])),
-            job_start_date=draw(st.sampled_from(["2010-01-02", "3021-09-18", "2020-02-01"])),
-            flag_own_car=draw(st.sampled_from(["Y", "N", ""])),
-        )
-        for number in range(count)
-    ]
-
-
-two_files = st.composite(lambda draw: (some_loans(draw, 8), some_loans(draw, 8, 100)))()
-
-
-@given(two_files)
-@hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-def test_two_files_in_turn_are_as_both_at_once(
-    settings: Settings, loans_file: Path, capsys: pytest.CaptureFixture[str], files: tuple[list[Loan], list[Loan]]
-) -> None:
-    with psycopg.connect(settings.database_url.get_secret_value()) as connection:
-        connection.execute("TRUNCATE feature_history, online_features, quarantine")
-    for loans in files:
-        loaded(settings, capsys, write(loans_file, loans))
-    assert_stored(settings, [*files[0], *files[1]])
 
 
 def test_the_same_load_twice_changes_nothing(
@@ -314,18 +197,6 @@ def test_a_newer_vector_is_never_overwritten(
         connection.execute("UPDATE online_features SET event_timestamp = '2030-01-01+00', age = 99")
     loaded(settings, capsys, write(loans_file, [loan(2, day="2020-05-01")]))
     assert [row[3] for row in rows(settings, ONLINE)] == [99]
-
-
-@contextmanager
-def loading(settings: Settings, file: Path) -> Iterator[subprocess.Popen[bytes]]:
-    environment = os.environ | {"DB_INIT_DATABASE_URL": settings.database_url.get_secret_value()}
-    command = [sys.executable, "-m", "db_init", "load", str(file), "--as-of", str(AS_OF), "--report", "json"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
-        yield process
-
-
-def many(clients: int, first_id: int, day: str) -> list[Loan]:
-    return [loan(first_id + number, 1 + number % clients, day, str(number % 97)) for number in range(clients * 5)]
 
 
 def test_a_load_that_is_killed_at_any_moment_leaves_the_old_set(

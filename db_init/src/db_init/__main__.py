@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from pydantic import ValidationError
@@ -15,6 +16,11 @@ from db_init.errors import LoadError
 from db_init.progress import progress, say
 from db_init.report import Report
 from db_init.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from db_init.duckdb_engine import DuckDB
 
 # Each command imports its own module only: Ibis, Alembic and NumPy take a second together, and no command needs them all.
 Arguments = argparse.Namespace
@@ -42,11 +48,22 @@ def _print(report: Report, arguments: Arguments) -> None:
     print(report.as_json() if arguments.report == "json" else report.as_text())
 
 
+def _engine(arguments: Arguments, settings: Settings) -> "AbstractContextManager[DuckDB]":
+    if arguments.engine == "spark":
+        from db_init.spark_engine import open_spark  # noqa: PLC0415
+
+        return open_spark(settings.memory, arguments.spark_master)
+    from db_init.duckdb_engine import open_duckdb  # noqa: PLC0415
+
+    return open_duckdb(settings.memory)
+
+
 def _load(arguments: Arguments, settings: Settings) -> None:
     from db_init.load import load  # noqa: PLC0415
 
+    opening = _engine(arguments, settings)
     with connect(settings) as connection, progress() as steps:
-        report = load(connection, arguments.file, as_of=arguments.as_of, memory=settings.memory, steps=steps, say=say)
+        report = load(connection, arguments.file, as_of=arguments.as_of, opening=opening, steps=steps, say=say)
     _print(report, arguments)
 
 
@@ -59,11 +76,12 @@ def _import(arguments: Arguments, settings: Settings) -> None:
 
 
 def _export(arguments: Arguments, settings: Settings) -> None:
-    from db_init.export_training import export_training  # noqa: PLC0415
+    from db_init.export_training import Folds, export_training  # noqa: PLC0415
 
+    folds = Folds(arguments.folds, arguments.seed) if arguments.folds else None
     with connect(settings) as connection:
         last_only = arguments.rows == "last"
-        rows = export_training(connection, arguments.out, last_only=last_only, memory=settings.memory)
+        rows = export_training(connection, arguments.out, last_only=last_only, folds=folds, memory=settings.memory)
     print(f"{rows:,} rows in {arguments.out}")
 
 
@@ -85,6 +103,12 @@ def _day(text: str) -> date:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _folds(text: str) -> int:
+    if not text.isdecimal() or not 2 <= int(text) <= 1_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 2 to 1000")
     return int(text)
 
 
@@ -124,7 +148,13 @@ def _parser() -> argparse.ArgumentParser:
     with_database("migrate", "bring the schema and the roles up to date", _migrate)
 
     loading = with_database("load", "raw loans into the feature history and the online store", _load)
-    loading.add_argument("file", type=Path, metavar="LOANS", help="CSV or Parquet file of raw loans")
+    source = loading.add_mutually_exclusive_group(required=True)
+    source.add_argument("file", type=Path, nargs="?", metavar="LOANS", help="CSV or Parquet file of raw loans")
+    source.add_argument(
+        "--retry-quarantined",
+        action="store_true",
+        help="instead of a file, load those lines of raw loans in quarantine that are good by now, and take them out",
+    )
     loading.add_argument(
         "--as-of",
         type=_day,
@@ -132,7 +162,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DATE",
         help="reference date of the ages in the online store (default: today, UTC)",
     )
-    loading.add_argument("--engine", choices=["duckdb"], default="duckdb", help="what computes the features")
+    loading.add_argument("--engine", choices=["duckdb", "spark"], default="duckdb", help="what computes the features")
+    loading.add_argument(
+        "--spark-master",
+        default="local[*]",
+        metavar="URL",
+        help="with --engine spark: where it runs (default: local[*]); a cluster must share this machine's TMPDIR",
+    )
     importing = with_database("import-features", "precomputed vectors into the history and the online store", _import)
     importing.add_argument(
         "file", type=Path, help="CSV or Parquet file: id, the five features, status, optionally event_timestamp"
@@ -151,6 +187,13 @@ def _parser() -> argparse.ArgumentParser:
     exporting = with_database("export-training", "point-in-time correct training rows, as Parquet", _export)
     exporting.add_argument("out", type=Path, metavar="OUT", help="Parquet file to write")
     exporting.add_argument("--rows", choices=["all", "last"], default="all", help="every loan, or each client's last")
+    exporting.add_argument(
+        "--folds",
+        type=_folds,
+        metavar="K",
+        help="add the column fold, 0 to K-1: no person has rows in two of them (as far as the data tells persons apart)",
+    )
+    exporting.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed makes the same folds")
     return parser
 
 

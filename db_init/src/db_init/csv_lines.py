@@ -11,7 +11,10 @@ _LONGEST_LINE = 1 << 20
 _MOST_JOINED = 100
 """Lines that one quoted cell may run over. A quote that is open for longer was never meant to be one."""
 
-_SHOWN = 10_000
+SHOWN = 10_000
+"""So much is kept of a line that cannot be read."""
+
+UNREADABLE = "\ufffd"
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,12 @@ def _cells(text: str, width: int) -> list[str] | None:
     return cells if len(cells) == width else None
 
 
+def read_cells(text: str, width: int) -> list[str] | None:
+    """The cells of a line as it was kept, if it is all there and can be read as so many."""
+    whole = len(text) < SHOWN and UNREADABLE not in text
+    return _cells(text, width) if whole and _readable(text) else None
+
+
 def _readable(text: str) -> bool:
     return len(text) < _LONGEST_LINE and not any("\ud800" <= mark <= "\udfff" for mark in text)
 
@@ -41,7 +50,7 @@ def _lines(content: TextIO) -> Iterator[str]:
         rest = line
         while len(rest) == _LONGEST_LINE and not rest.endswith("\n"):
             rest = content.readline(_LONGEST_LINE)
-        yield line.rstrip("\n").replace("\0", "\ufffd")
+        yield line.rstrip("\n").replace("\0", UNREADABLE)
 
 
 class _Lookahead:
@@ -91,7 +100,7 @@ def read_records(file: Path, width: int) -> Iterator[Record]:
             taken = 0
             if cells is None and text.count('"') % 2 and _readable(text) and (found := _joined(text, ahead, width)):
                 cells, taken = found
-            yield Record(line, cells, text[:_SHOWN].encode("utf-8", "replace").decode())
+            yield Record(line, cells, text[:SHOWN].encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
             ahead.drop(taken)
             line += taken
 

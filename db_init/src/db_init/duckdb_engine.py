@@ -17,6 +17,7 @@ import ibis
 from db_init.csv_lines import rewrite
 from db_init.errors import LoadError
 from db_init.files import Scan, check_columns, check_readable, csv_columns, is_parquet, scan
+from db_init.progress import Steps
 
 _LONGEST_LINE = 1 << 21
 
@@ -30,7 +31,9 @@ class DuckDB:
         self._sql: duckdb.DuckDBPyConnection = self.ibis.con
         spill = str(folder / "spill")
         self.run(f"SET memory_limit = '{memory}'; SET temp_directory = '{spill}'; SET TimeZone = 'UTC'")
-        self.run(f"SET threads = {os.cpu_count() or 1}; SET enable_progress_bar = false")
+        self.run(
+            f"SET threads = {os.cpu_count() or 1}; SET enable_progress_bar = true; SET enable_progress_bar_print = false"
+        )
 
     def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         return self._sql.execute(statement, values).fetchall()
@@ -60,22 +63,32 @@ class DuckDB:
     def from_csv(self, name: str, file: Path, columns: Mapping[str, str]) -> None:
         self.run(f"CREATE OR REPLACE TABLE {name} AS FROM {_csv(file, columns)}")
 
-    def read(self, file: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> Scan:
-        """Fill table `raw` (line, and the columns as text) and `malformed` (line, text)."""
+    def share_done(self) -> float:
+        """Of the statement that runs now in another thread; below 0 is not known."""
+        return float(self._sql.query_progress()) / 100
+
+    def read(self, file: Path, steps: Steps, needed: Sequence[str], optional: Sequence[str] = ()) -> Scan:
+        """Fill table `raw` (line, and the columns as text) and `malformed` (line, text, and the names of all columns)."""
         check_readable(file)
+        steps.step(f"checking {file.name}")
         scanned = scan(file)
+        steps.step(f"reading {file.name}", scanned.lines)
+        with steps.following(self.share_done):
+            self._read(file, scanned, needed, optional)
+        return scanned
+
+    def _read(self, file: Path, scanned: Scan, needed: Sequence[str], optional: Sequence[str]) -> None:
         if is_parquet(file):
             self._read_parquet(file, needed, optional)
         else:
             self._read_csv(file, scanned, needed, optional)
-        return scanned
 
     def _read_csv(self, file: Path, scanned: Scan, needed: Sequence[str], optional: Sequence[str]) -> None:
         names = csv_columns(file)
         check_columns(file, names, needed)
         wanted = [*needed, *(name for name in optional if name in names)]
         absent = "".join(f', NULL::VARCHAR AS "{name}"' for name in optional if name not in names)
-        self.run("CREATE OR REPLACE TABLE malformed (line BIGINT, text VARCHAR)")
+        self.run("CREATE OR REPLACE TABLE malformed (line BIGINT, text VARCHAR, columns VARCHAR[])")
         columns = {f"c{position}": "VARCHAR" for position in range(len(names))}
         chosen = ", ".join(f'c{names.index(name)} AS "{name}"' for name in wanted)
         try:
@@ -91,11 +104,12 @@ class DuckDB:
             rewrite(file, names, wanted, good, bad)
             columns = {"line": "BIGINT", **dict.fromkeys(wanted, "VARCHAR")}
             self.run(f"CREATE OR REPLACE TABLE raw AS SELECT *{absent} FROM {_csv(good, columns)}")
-            self.run(f"INSERT INTO malformed FROM {_csv(bad, {'line': 'BIGINT', 'text': 'VARCHAR'})}")
+            cells = _csv(bad, {"line": "BIGINT", "text": "VARCHAR"})
+            self.run(f"INSERT INTO malformed SELECT line, text, ? FROM {cells}", [names])
 
     def _read_parquet(self, file: Path, needed: Sequence[str], optional: Sequence[str]) -> None:
         source = f"read_parquet('{_quoted(file)}', file_row_number = true)"
-        self.run("CREATE OR REPLACE TABLE malformed (line BIGINT, text VARCHAR)")
+        self.run("CREATE OR REPLACE TABLE malformed (line BIGINT, text VARCHAR, columns VARCHAR[])")
         try:
             kinds = {str(row[0]): str(row[1]) for row in self.run(f"DESCRIBE SELECT * FROM {source}")}
             check_columns(file, kinds, needed)
@@ -147,17 +161,25 @@ def _sweep() -> None:
 
 
 @contextmanager
-def open_duckdb(memory: str) -> Iterator[DuckDB]:
+def open_folder(memory: str) -> Iterator[Path]:
+    """A temporary folder for an engine that may use so much memory. What runs out there is explained."""
     _sweep()
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, Path(folder, "alive").open("w") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
-        engine = DuckDB(Path(folder), memory)
         try:
-            yield engine
+            yield Path(folder)
         except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
             raise LoadError(
                 f"The feature pipeline ran out of room: it may use {memory} of memory (DB_INIT_MEMORY) and needs free disk "
                 f"space under {tempfile.gettempdir()} (TMPDIR)."
             ) from error
+
+
+@contextmanager
+def open_duckdb(memory: str) -> Iterator[DuckDB]:
+    with open_folder(memory) as folder:
+        engine = DuckDB(folder, memory)
+        try:
+            yield engine
         finally:
             engine.ibis.disconnect()

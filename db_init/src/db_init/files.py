@@ -18,9 +18,9 @@ def is_parquet(file: Path) -> bool:
 
 
 def check_readable(file: Path) -> None:
-    if file.is_dir():
-        raise LoadError(f"{file} is a folder; name a CSV or Parquet file.")
     try:
+        if file.is_dir():
+            raise LoadError(f"{file} is a folder; name a CSV or Parquet file.")
         with file.open("rb") as content:
             empty = not content.read(1)
     except FileNotFoundError:

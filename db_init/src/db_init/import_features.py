@@ -9,6 +9,7 @@ import psycopg
 from db_init.database import copy_in, exclusive
 from db_init.duckdb_engine import DuckDB, open_duckdb
 from db_init.progress import Steps
+from db_init.quarantine import store_refused
 from db_init.report import Report
 from shared_schemas import FEATURE_NAMES
 
@@ -95,8 +96,7 @@ def import_features(
     """Vectors without an event timestamp are of the time of the import."""
     started = time.monotonic()
     with open_duckdb(memory) as engine, exclusive(connection, say):
-        steps.step(f"reading {file.name}")
-        source = engine.read(file, NEEDED, ("event_timestamp",)).digest
+        source = engine.read(file, steps, NEEDED, ("event_timestamp",)).digest
         report = Report(read=engine.count("raw") + engine.count("malformed"))
         _judge(engine, report, timed=bool(engine.run("SELECT 1 FROM raw WHERE event_timestamp IS NOT NULL LIMIT 1")))
         steps.step("writing")
@@ -139,7 +139,6 @@ def _judge(engine: DuckDB, report: Report, *, timed: bool) -> None:
 def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, source: str) -> None:
     columns = f"client_id, event_timestamp, {_VALUES}, status"
     kept = engine.to_csv(f"SELECT {columns} FROM judged WHERE verdict = 'keep'", engine.folder / "fresh.csv")
-    refused = engine.to_csv(f"SELECT '{source}', line, reason, row FROM refused", engine.folder / "refused.csv")
     accepted = int(engine.run("SELECT count(*) FROM judged WHERE verdict = 'keep'")[0][0])
     with connection.transaction():
         connection.execute(_STAGE)
@@ -150,10 +149,6 @@ def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, sourc
         report.unchanged = accepted - report.loaded
         report.check()
         report.clients_changed = connection.execute(_MERGE_ONLINE).rowcount
-        connection.execute(
-            "CREATE TEMP TABLE refused (source text, line bigint, reason text, row jsonb) ON COMMIT DROP"
-        )
-        copy_in(connection, "refused", refused)
-        connection.execute("INSERT INTO quarantine SELECT *, now() FROM refused ON CONFLICT DO NOTHING")
+        store_refused(connection, engine, source)
     connection.execute("ANALYZE feature_history, online_features")
     connection.commit()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import psycopg
 
 from db_init import pipeline
 from db_init.database import copy_in, copy_out, exclusive
-from db_init.duckdb_engine import DuckDB, open_duckdb
+from db_init.duckdb_engine import DuckDB
 from db_init.progress import Steps
+from db_init.quarantine import fetch_refused, settle, store_refused
 from db_init.report import Report
 
 _STORED = {
@@ -40,13 +42,21 @@ _UPSERT_ONLINE = """
 
 
 def load(
-    connection: psycopg.Connection, file: Path, *, as_of: date, memory: str, steps: Steps, say: Callable[[str], None]
+    connection: psycopg.Connection,
+    file: Path | None,
+    *,
+    as_of: date,
+    opening: AbstractContextManager[DuckDB],
+    steps: Steps,
+    say: Callable[[str], None],
 ) -> Report:
-    """Readers see all of the file's effect or none of it. `as_of`: the reference date of the ages in the online store."""
+    """Readers see all of the file's effect or none of it. Without a file, the lines in quarantine are tried again.
+
+    `as_of`: the reference date of the ages in the online store. `opening` gives the engine that computes.
+    """
     started = time.monotonic()
-    with open_duckdb(memory) as engine, exclusive(connection, say):
-        steps.step(f"reading {file.name}")
-        source = engine.read(file, pipeline.NEEDED).digest
+    with opening as engine, exclusive(connection, say):
+        source = _read(connection, engine, file, steps)
         report = Report(read=engine.count("raw") + engine.count("malformed"))
         engine.keep("lines", pipeline.parsed(engine.table("raw")))
         steps.step("comparing with what is stored")
@@ -59,6 +69,15 @@ def load(
         _write(connection, engine, report, source, steps)
     report.seconds = time.monotonic() - started
     return report
+
+
+def _read(connection: psycopg.Connection, engine: DuckDB, file: Path | None, steps: Steps) -> str | None:
+    """Fill `raw` and `malformed`. The digest of the file, if it is one."""
+    if file is None:
+        steps.step("reading the lines in quarantine")
+        fetch_refused(connection, engine)
+        return None
+    return engine.read(file, steps, pipeline.NEEDED).digest
 
 
 def _fetch_stored(connection: psycopg.Connection, engine: DuckDB) -> None:
@@ -98,7 +117,7 @@ def _judge(engine: DuckDB, report: Report) -> None:
         UNION ALL
         SELECT line, verdict, to_json(raw)::VARCHAR FROM judged JOIN raw USING (line) WHERE verdict = 'loan_id_conflict'
         UNION ALL
-        SELECT line, 'malformed_line', to_json({'text': text})::VARCHAR FROM malformed""")
+        SELECT line, 'malformed_line', to_json({'text': text, 'columns': columns})::VARCHAR FROM malformed""")
     report.quarantined = dict(engine.run("SELECT reason, count(*) FROM refused GROUP BY ALL"))
 
 
@@ -120,14 +139,13 @@ def _compute(engine: DuckDB, as_of: date) -> None:
     engine.keep("fresh_online", latest.mutate(**pipeline.ages(latest, ibis.literal(as_of))))
 
 
-def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, source: str, steps: Steps) -> None:
+def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, source: str | None, steps: Steps) -> None:
     as_row = _HISTORY.replace("event_timestamp", "strftime(loan_date, '%Y-%m-%d 00:00:00+00')")
     history = engine.to_csv(
         f"SELECT {as_row} FROM fresh_history ORDER BY client_id, loan_date, loan_id", engine.folder / "history.csv"
     )
     as_row = _ONLINE.replace("event_timestamp", "strftime(loan_date, '%Y-%m-%d 00:00:00+00')")
     online = engine.to_csv(f"SELECT {as_row} FROM fresh_online", engine.folder / "online.csv")
-    refused = engine.to_csv(f"SELECT '{source}', line, reason, row FROM refused", engine.folder / "refused.csv")
     replaced = engine.to_csv("SELECT loan_id FROM fresh_history WHERE replaces", engine.folder / "replaced.csv")
     with connection.transaction():
         if replaced.stat().st_size:
@@ -144,12 +162,9 @@ def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, sourc
         connection.execute("CREATE TEMP TABLE fresh_online (LIKE online_features) ON COMMIT DROP")
         copy_in(connection, f"fresh_online ({_ONLINE})", online)
         report.clients_changed = connection.execute(_UPSERT_ONLINE).rowcount
-        connection.execute("CREATE TEMP TABLE refused (LIKE quarantine) ON COMMIT DROP")
-        connection.execute("ALTER TABLE refused ALTER quarantined_at SET DEFAULT now()")
-        connection.execute("ALTER TABLE refused ALTER quarantined_at DROP NOT NULL")
-        copy_in(connection, "refused (source, line, reason, row)", refused)
-        connection.execute(
-            "INSERT INTO quarantine SELECT source, line, reason, row, now() FROM refused ON CONFLICT DO NOTHING"
-        )
+        if source is None:
+            settle(connection, engine)
+        else:
+            store_refused(connection, engine, source)
     connection.execute("ANALYZE feature_history, online_features")
     connection.commit()

@@ -14,7 +14,12 @@ Table = Any
 Column = Any
 
 _AMOUNT_LIMIT = 1e15
-"""Amounts from here on are refused: sums are exact in decimals of 38 digits only below."""
+"""Amounts from here on are refused: their whole part is to be exact in a float, with room for a fraction."""
+
+_FRACTION = 1e12
+"""Fractions of amounts are counted in this part of one."""
+
+_LARGEST_FLOAT = 1.7976931348623157e308
 
 _EARLIEST = "0001-01-01"
 _EARLIEST_OF_A_LIFE = "1900-01-01"
@@ -26,11 +31,11 @@ def _text(column: Column) -> Column:
 
 def _integer(column: Column) -> Column:
     """1.0 is 1: writers that know no missing integers make them so."""
-    return _text(column).re_extract(r"^([0-9]{1,19})([.]0+)?$", 1).nullif("").try_cast("int64")
+    return _text(column).re_extract(r"^([0-9]{1,19})([.]0+)?\z", 1).nullif("").try_cast("int64")
 
 
 def _date(column: Column, earliest: str) -> Column:
-    day = _text(column).re_extract(r"^([0-9]{4}-[0-9]{2}-[0-9]{2})([ T]00:00:00([.]0+)?(Z|[+]00:?00)?)?$", 1)
+    day = _text(column).re_extract(r"^([0-9]{4}-[0-9]{2}-[0-9]{2})([ T]00:00:00([.]0+)?(Z|[+]00:?00)?)?\z", 1)
     date = day.nullif("").try_cast("date")
     return (date >= ibis.literal(earliest).cast("date")).ifelse(date, ibis.null("date"))
 
@@ -40,8 +45,9 @@ def _number(column: Column) -> Column:
     return text.re_search(_NUMBER).ifelse(text.try_cast("float64"), ibis.null("float64"))
 
 
-_NUMBER = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?$"
-_NOT_FINITE = r"^[+-]?([nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)$"
+# An end of text is \z: in Java, $ stands before a last line separator, too.
+_NUMBER = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?\z"
+_NOT_FINITE = r"^[+-]?([nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)\z"
 
 
 def parsed(raw: Table) -> Table:
@@ -84,7 +90,7 @@ def _reason(typed: Table) -> Column:
     return ibis.cases(
         (absent, told_apart),
         (typed.client_id < 1, "id_unreadable"),
-        (typed.loan_amount.isinf() | typed.loan_amount.isnan(), "loan_amount_not_finite"),
+        (typed.loan_amount.abs() > _LARGEST_FLOAT, "loan_amount_not_finite"),
         (typed.loan_amount < 0, "loan_amount_negative"),
         (typed.loan_amount >= _AMOUNT_LIMIT, "loan_amount_too_large"),
         else_=ibis.null("string"),
@@ -154,19 +160,24 @@ def ages(table: Table, reference: Column) -> dict[str, Column]:
 def features(loans: Table) -> Table:
     """Every loan with the five features as of its own date, and `latest`: whether it is its client's last.
 
-    Sums are of decimals, so that they do not depend on the order in which an engine adds.
+    Sums are of integers, so that they depend neither on the order in which an engine adds nor on how it makes decimals.
     """
     day = loans.loan_date.epoch_seconds() // 86_400
-    dated = loans.mutate(day=day.cast("int64"), exact=loans.loan_amount.round(12).cast("decimal(38, 12)"))
+    whole = loans.loan_amount.floor()
+    fraction = ((loans.loan_amount - whole.cast("float64")) * _FRACTION).round()
+    exact = {"whole": whole.cast("decimal(38, 0)"), "fraction": fraction.cast("decimal(38, 0)")}
+    dated = loans.mutate(day=day.cast("int64"), **exact)
     by_date = ibis.window(group_by=dated.client_id, order_by=dated.day)
     earlier = ibis.range_window(group_by=dated.client_id, order_by=dated.day, preceding=(None, 1))
     newest = ibis.window(group_by=dated.client_id, order_by=[dated.loan_date.desc(), dated.loan_id.desc()])
     counted = dated.mutate(
         nb_previous_loans=ibis.rank().over(by_date).cast("int32"),
-        total=dated.exact.sum().over(earlier),
+        whole_total=dated.whole.sum().over(earlier),
+        fraction_total=dated.fraction.sum().over(earlier),
         latest=ibis.row_number().over(newest) == 0,
     )
-    average = counted.total.cast("float64") / counted.nb_previous_loans.nullif(0)
+    total = counted.whole_total.cast("float64") + counted.fraction_total.cast("float64") / _FRACTION
+    average = total / counted.nb_previous_loans.nullif(0)
     return counted.mutate(avg_amount_loans_previous=average, **ages(counted, counted.loan_date)).drop(
-        "day", "exact", "total"
+        "day", "whole", "fraction", "whole_total", "fraction_total"
     )

@@ -1,12 +1,23 @@
 """Progress of long work on a terminal; silent elsewhere, so that logs hold reports only."""
 
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
+_ASKED_EVERY_SECONDS = 0.1
 _console = Console(stderr=True)
 
 
@@ -21,25 +32,41 @@ class Steps:
         self._bars = bars
         self._task = bars.add_task("", total=None)
 
-    def step(self, name: str, size: int | None = None) -> None:
-        self._bars.reset(self._task, description=name, total=size)
+    def step(self, name: str, rows: int | None = None) -> None:
+        self._bars.remove_task(self._task)  # one that is reset keeps the size that it had
+        self._task = self._bars.add_task(name, total=rows)
 
-    def advance(self, amount: int) -> None:
-        self._bars.advance(self._task, amount)
+    def advance(self, rows: int) -> None:
+        self._bars.advance(self._task, rows)
+
+    @contextmanager
+    def following(self, share: Callable[[], float]) -> Iterator[None]:
+        """Meanwhile, ask ever again which share of the step is done; below 0 is not known."""
+        done = threading.Event()
+        asking = threading.Thread(target=self._follow, args=(share, done), daemon=True)
+        if not self._bars.disable:
+            asking.start()
+        try:
+            yield
+        finally:
+            done.set()
+            if asking.is_alive():
+                asking.join()
+
+    def _follow(self, share: Callable[[], float], done: threading.Event) -> None:
+        [task] = self._bars.tasks
+        while not done.wait(_ASKED_EVERY_SECONDS):
+            self._bars.update(self._task, completed=max(task.completed, share() * (task.total or 0)))
 
 
-class _Rate(TextColumn):
-    def __init__(self) -> None:
-        super().__init__("{task.fields[rate]}")
-
-    def render(self, task: object) -> object:  # type: ignore[override]
-        speed = getattr(task, "finished_speed", None) or getattr(task, "speed", None)
-        task.fields["rate"] = f"{speed:,.0f} rows/s" if speed else ""  # type: ignore[attr-defined]
-        return super().render(task)  # type: ignore[arg-type]
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f} rows/s" if speed else "")
 
 
 @contextmanager
-def progress() -> Iterator[Steps]:
+def progress(console: Console = _console) -> Iterator[Steps]:
     columns = (TextColumn("{task.description}"), BarColumn(), _Rate(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=_console, disable=not _console.is_terminal, transient=True) as bars:
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
         yield Steps(bars)

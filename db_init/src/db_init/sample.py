@@ -5,7 +5,6 @@ beside it in `population`. Persons have several client ids; dates and amounts of
 sum of effects of the features, and two frailties (of the person, of the id) that no feature shows.
 """
 
-import os
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,8 +16,8 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from db_init import population as p
-from db_init.errors import LoadError
 from db_init.files import is_parquet
+from db_init.output import written_whole
 from db_init.progress import Steps
 
 _EPOCH = date(1970, 1, 1)
@@ -201,19 +200,12 @@ def _loans(clients: int, seed: int, signal: float) -> pa.Table:
 
 def write_sample(out: Path, clients: int, seed: int, signal: float, steps: Steps) -> int:
     """Write the file whole or not at all. The number of its rows."""
-    steps.step("making loans")
-    table = _loans(clients, seed, signal)
-    steps.step("writing")
-    fresh = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(out) as fresh:
+        steps.step("making loans")
+        table = _loans(clients, seed, signal)
+        steps.step("writing")
         if is_parquet(out):
             pa.parquet.write_table(table, fresh)
         else:
             pa.csv.write_csv(table, fresh, pa.csv.WriteOptions(quoting_style="needed"))
-        fresh.replace(out)
-    except OSError as error:
-        raise LoadError(f"{out} cannot be written: {error.strerror or 'the folder cannot be used'}.") from error
-    finally:
-        fresh.unlink(missing_ok=True)
     return int(table.num_rows)

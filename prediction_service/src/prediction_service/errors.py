@@ -34,3 +34,9 @@ class ModelUnavailable(ProblemError):
     title = "There is no model to decide with at the moment"
     status = 503
     retry_after = 2
+
+
+class ModelNotFound(ProblemError):
+    type = "/problems/model-not-found"
+    title = "There is no such model version"
+    status = 404

@@ -6,17 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from prediction_service.catalogue import Roles, details, summaries
+from prediction_service.errors import ModelNotFound
 from prediction_service.model import Models
-from service_kit.problems import ProblemError
 from service_kit.routing import json_response, problem_responses
 from shared_schemas import ModelDetails, ModelList, ModelRole
-
-
-class ModelNotFound(ProblemError):
-    type = "/problems/model-not-found"
-    title = "There is no such model version"
-    status = 404
-
 
 # Described by hand: FastAPI would document a 422 for it, and no name of a version is invalid, only unknown.
 _VERSION = {
@@ -30,7 +23,7 @@ _VERSION = {
 router = APIRouter(tags=["models"])
 
 
-def _models(request: Request) -> Models:
+async def _models(request: Request) -> Models:
     models: Models = request.state.models
     return models
 
