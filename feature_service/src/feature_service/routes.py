@@ -25,7 +25,9 @@ from shared_schemas import (
 PROBLEMS = problem_responses(
     {
         422: "The request is not valid: `/problems/invalid-request`",
-        503: "PostgreSQL is away: `/problems/store-unavailable`. Try again after `Retry-After` seconds.",
+        503: "PostgreSQL is away: `/problems/store-unavailable`, or too much is going on: `/problems/overloaded`. "
+        "Try again after `Retry-After` seconds.",
+        504: "No answer in the time that the request may take: `/problems/deadline-exceeded`",
     }
 )
 
@@ -46,7 +48,9 @@ async def read_vector(request: Request, client_id: ClientIdInPath, as_of: AsOf =
 
 
 async def _vector(scope: Scope, client_id: int, as_of: datetime | None) -> bytes:
-    vector: bytes | None = await scope["state"]["store"].vector(client_id, Call(scope["request_id"]), as_of)
+    vector: bytes | None = await scope["state"]["store"].vector(
+        client_id, Call(scope["request_id"], scope["deadline"]), as_of
+    )
     if vector is None:
         raise ClientNotFound
     return vector
@@ -82,7 +86,9 @@ async def _vectors(scope: Scope, wanted: FeatureBatchRequest) -> bytes:
     limit = scope["state"]["settings"].max_batch_ids
     if len(wanted.client_ids) > limit:
         raise InvalidRequest(errors=[InvalidPart(pointer="#/client_ids", detail=f"At most {limit} ids in one batch")])
-    vectors = await scope["state"]["store"].vectors(wanted.client_ids, Call(scope["request_id"]), wanted.as_of)
+    vectors = await scope["state"]["store"].vectors(
+        wanted.client_ids, Call(scope["request_id"], scope["deadline"]), wanted.as_of
+    )
     return encode_batch(wanted.client_ids, vectors)
 
 

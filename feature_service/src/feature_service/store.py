@@ -12,12 +12,14 @@ import structlog
 from feature_service.errors import StoreUnavailable
 from feature_service.settings import Settings
 from service_kit.batching import Batcher, Call
+from service_kit.problems import DeadlineExceeded
 
 log = structlog.get_logger()
 
 _FAULTS = (
     OSError,
     TimeoutError,
+    BufferError,  # what comes is not the protocol
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -85,10 +87,12 @@ async def _no_reset(_: asyncpg.Connection) -> None:
 class FeatureStore:
     """Reads vectors, already encoded. Raises StoreUnavailable when PostgreSQL cannot answer."""
 
-    def __init__(self, pool: asyncpg.Pool, timeout_seconds: float) -> None:
+    def __init__(self, pool: asyncpg.Pool, connections: int, timeout_seconds: float) -> None:
         self._pool = pool
         self._timeout = timeout_seconds
-        self._turns = asyncio.Semaphore(pool.get_max_size())
+        self._turns = asyncio.Semaphore(connections)
+        self._connections = connections
+        self._leaving = set[asyncio.Task[None]]()
         # Taken from the pool once and kept while they work: to hand one back and fetch it again costs as much as a lookup.
         self._held: list[asyncpg.pool.PoolConnectionProxy] = []
         self._coalesced: Batcher[int, bytes] = Batcher(self._current)
@@ -96,9 +100,12 @@ class FeatureStore:
 
     async def vector(self, client_id: int, call: Call, as_of: datetime | None = None) -> bytes | None:
         """The vector of a client, current or as of an instant. Concurrent calls share queries."""
-        if as_of is None:
-            return await self._coalesced.get(client_id, call)
-        return await self._coalesced_as_of.get((client_id, as_of), call)
+        try:
+            if as_of is None:
+                return await self._coalesced.get(client_id, call)
+            return await self._coalesced_as_of.get((client_id, as_of), call)
+        except TimeoutError as fault:
+            raise DeadlineExceeded from fault
 
     async def vectors(self, client_ids: Iterable[int], call: Call, as_of: datetime | None = None) -> dict[int, bytes]:
         """The vectors of those clients that have one (at that instant), by id."""
@@ -108,11 +115,15 @@ class FeatureStore:
         found = await self._at_instants([(client_id, as_of) for client_id in ids], call)
         return {client_id: vector for (client_id, _), vector in found.items()}
 
-    async def _current(self, client_ids: Sequence[int], _: Call) -> dict[int, bytes]:
-        return {row["client_id"]: encode(row) for row in await self._fetch(_CURRENT, client_ids)}
+    async def _current(self, client_ids: Sequence[int], call: Call) -> dict[int, bytes]:
+        return {row["client_id"]: encode(row) for row in await self._fetch(call.deadline, _CURRENT, client_ids)}
 
-    async def _at_instants(self, wanted: Sequence[tuple[int, datetime]], _: Call) -> dict[tuple[int, datetime], bytes]:
-        rows = await self._fetch(_AS_OF, [client_id for client_id, _ in wanted], [instant for _, instant in wanted])
+    async def _at_instants(
+        self, wanted: Sequence[tuple[int, datetime]], call: Call
+    ) -> dict[tuple[int, datetime], bytes]:
+        rows = await self._fetch(
+            call.deadline, _AS_OF, [client_id for client_id, _ in wanted], [instant for _, instant in wanted]
+        )
         found = {}
         for row in rows:
             vector = dict(row)
@@ -121,16 +132,18 @@ class FeatureStore:
         return found
 
     async def ping(self) -> None:
-        await self._fetch("SELECT 1 FROM online_features LIMIT 1")
+        await self._fetch(None, "SELECT 1 FROM online_features LIMIT 1")
 
     async def warm(self) -> None:
         """Open every connection. Where PostgreSQL is away, lookups will open them."""
         with suppress(StoreUnavailable):
-            await asyncio.gather(*(self._fetch(_CURRENT, []) for _ in range(self._pool.get_max_size())))
+            await asyncio.gather(*(self._fetch(None, _CURRENT, []) for _ in range(self._connections)))
 
-    async def _fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+    async def _fetch(self, deadline: float | None, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        latest = asyncio.get_running_loop().time() + self._timeout
+        until = latest if deadline is None else min(deadline, latest)
         try:
-            async with asyncio.timeout(self._timeout), self._turns:
+            async with asyncio.timeout_at(until), self._turns:
                 try:
                     return await self._ask(sql, *arguments)
                 except _LOST:
@@ -139,6 +152,8 @@ class FeatureStore:
                     await self._give_up_held()
                     return await self._ask(sql, *arguments)
         except _FAULTS as fault:
+            if until < latest and isinstance(fault, TimeoutError):
+                raise DeadlineExceeded from fault
             log.warning("store_unavailable", cause=type(fault).__name__)
             raise StoreUnavailable from fault
 
@@ -147,7 +162,10 @@ class FeatureStore:
         try:
             rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
         except BaseException:
-            await self._pool.release(connection)  # which replaces it if it is broken
+            # Aside: a query that was given up is cancelled first, and a server that is silent does not answer that either.
+            leaving = asyncio.create_task(self._hand_back(connection))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
             raise
         self._held.append(connection)
         return rows
@@ -160,6 +178,15 @@ class FeatureStore:
                     return connection
             await self._pool.release(connection)
         return await self._pool.acquire()
+
+    async def _hand_back(self, connection: "asyncpg.pool.PoolConnectionProxy") -> None:
+        """Back to the pool, which replaces it if it is broken."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._pool.release(connection)
+        except _FAULTS:
+            with suppress(asyncpg.InterfaceError):
+                connection.terminate()
 
     async def _give_up_held(self) -> None:
         while self._held:
@@ -181,7 +208,7 @@ async def open_store(settings: Settings) -> AsyncIterator[FeatureStore]:
         settings.database_url.get_secret_value(),
         password=settings.database_password.get_secret_value() if settings.database_password else None,
         min_size=0,
-        max_size=settings.database_connections,
+        max_size=2 * settings.database_connections,  # half of them for what takes the place of those that hang
         timeout=settings.database_timeout_seconds,
         command_timeout=settings.database_timeout_seconds,
         max_inactive_connection_lifetime=0,
@@ -189,7 +216,7 @@ async def open_store(settings: Settings) -> AsyncIterator[FeatureStore]:
         server_settings={"application_name": "feature_service"},
     )
     await pool
-    store = FeatureStore(pool, settings.database_timeout_seconds)
+    store = FeatureStore(pool, settings.database_connections, settings.database_timeout_seconds)
     await store.warm()
     try:
         yield store

@@ -40,7 +40,8 @@ class _Both(Collector):
         for registry in self._registries:
             for family in registry.collect():
                 if known := families.get(family.name):
-                    known.samples.extend(family.samples)
+                    # What is counted for the process as a whole stands in each registry.
+                    known.samples.extend(sample for sample in family.samples if sample not in known.samples)
                 else:
                     families[family.name] = family
         return iter(families.values())

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypedDict
 
 from fastapi import FastAPI, Request
+from prometheus_client import Gauge
 
 from prediction_service.access import RULES
 from prediction_service.feature_client import FeatureClient, open_feature_client
@@ -28,6 +29,9 @@ class State(TypedDict):
 OpenFeatureClient = Callable[[Settings], AbstractAsyncContextManager[FeatureClient]]
 
 
+_CIRCUIT = {"closed": 0, "half_open": 1, "open": 2}
+
+
 async def _ready(request: Request) -> None:
     _ = request.state.models.champion
 
@@ -39,10 +43,16 @@ def create_app(
     settings = settings or Settings()
     metrics = Metrics()
     shadow_metrics = ShadowMetrics(metrics.registry)
+    circuit = Gauge(
+        "feature_service_circuit",
+        "Circuit to the feature service: 0 closed, 1 probing, 2 open.",
+        registry=metrics.registry,
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with open_models(settings.model_dir, shadow_metrics) as models, open_feature_client(settings) as features:
+            circuit.set_function(lambda: _CIRCUIT[features.breaker.state])
             yield State(settings=settings, features=features, models=models)
 
     return build_service(

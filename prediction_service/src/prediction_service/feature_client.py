@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from random import uniform
 from typing import Any, NamedTuple
 
 import httpx
 import orjson
+from circuitbreaker import CircuitBreaker
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # Pydantic asks for this one below Python 3.12
 
@@ -19,6 +21,7 @@ from prediction_service.errors import (
 from prediction_service.http_transport import Http1Transport
 from prediction_service.settings import Settings
 from service_kit.batching import Batcher, Call
+from service_kit.problems import DeadlineExceeded
 
 
 class Vector(TypedDict):
@@ -63,12 +66,17 @@ class FeatureClient:
         self._url = httpx.URL(f"{base_url.rstrip('/')}/online_feature_store/batch")
         self._headers = [*_HEADERS, *credential]
         self._extensions = {"timeout": timeout.as_dict()}
-        self._timeout = timeout.read
+        self._timeout = timeout.read or _DEFAULT_SECONDS
+        # Opens after so many calls in a row that found nobody or took too long; then one call in half a second probes.
+        self.breaker = CircuitBreaker(failure_threshold=_FAULTS_TO_OPEN, recovery_timeout=_OPEN_SECONDS)
         self._coalesced: Batcher[int, Found] = Batcher(self.vectors)
 
     async def vector(self, client_id: int, call: Call) -> Found | None:
         """The vector of a client. Concurrent calls share one HTTP call."""
-        return await self._coalesced.get(client_id, call)
+        try:
+            return await self._coalesced.get(client_id, call)
+        except TimeoutError as fault:
+            raise FeatureServiceTimeout from fault
 
     async def vectors(self, client_ids: Sequence[int], call: Call) -> dict[int, Found]:
         """The vectors of those clients that have one, by id; one HTTP call."""
@@ -80,25 +88,41 @@ class FeatureClient:
         return found
 
     async def _post(self, body: dict[str, list[int]], call: Call) -> bytes:
+        if self.breaker.opened:
+            raise FeatureServiceUnavailable
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + self._timeout
+        until = latest if call.deadline is None else min(call.deadline, latest)
+        headers = [
+            *self._headers,
+            (b"X-Request-ID", call.request_id.encode()),
+            (b"X-Request-Timeout-Ms", b"%d" % max(1, (until - loop.time()) * 1000)),
+        ]
         # The transport itself: a client's cookies, redirects and header merging would cost more than the call.
         request = httpx.Request(
-            "POST",
-            self._url,
-            headers=[*self._headers, (b"X-Request-ID", call.request_id.encode())],
-            content=orjson.dumps(body),
-            extensions=self._extensions,
+            "POST", self._url, headers=headers, content=orjson.dumps(body), extensions=self._extensions
         )
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout_at(until):
                 answer = await self._send(request)
                 content = await answer.aread()
         except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout) as fault:
+            if until == latest:  # what a caller's own haste makes late is no fault of the service
+                self._count_fault(fault)
             raise FeatureServiceTimeout from fault
+        except httpx.RemoteProtocolError as fault:
+            raise FeatureServiceBroken from fault
         except httpx.TransportError as fault:
+            self._count_fault(fault)
             raise FeatureServiceUnavailable from fault
+        self.breaker.reset()
         if answer.status_code != httpx.codes.OK:
             raise _refusal(answer.status_code, content)
         return content
+
+    def _count_fault(self, fault: Exception) -> None:
+        with suppress(type(fault)), self.breaker:
+            raise fault
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         try:
@@ -106,8 +130,17 @@ class FeatureClient:
         except (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout):
             raise
         except httpx.TransportError:
-            # A kept connection that the other side has closed meanwhile looks like this. The call only reads: ask anew.
+            # A kept connection that the other side has closed meanwhile looks like this. The call only reads: ask anew,
+            # not all at the same moment.
+            await asyncio.sleep(uniform(0, _RETRY_SECONDS))  # noqa: S311 -- nothing secret
             return await self._transport.handle_async_request(request)
+
+
+_DEFAULT_SECONDS = 2.0
+_RETRY_SECONDS = 0.02
+_FAULTS_TO_OPEN = 20
+_OPEN_SECONDS = 0.5
+"""So short that who repairs the feature service is not told otherwise for long; long enough to spare it a storm."""
 
 
 _HEADERS = [
@@ -131,6 +164,8 @@ def _refusal(status: int, content: bytes) -> Exception:
         kind = None
     if kind == StoreUnavailable.type:
         return StoreUnavailable()
+    if kind == DeadlineExceeded.type:
+        return FeatureServiceTimeout()
     # A gateway in between answers 503 when there is nothing behind it.
     if status == httpx.codes.SERVICE_UNAVAILABLE:
         return FeatureServiceUnavailable()

@@ -18,7 +18,7 @@ PROBLEMS = problem_responses(
         422: "The request is not valid: `/problems/invalid-request`",
         502: "The feature service answers nonsense: `/problems/feature-service-broken`",
         503: "Away for the moment: `/problems/feature-service-unavailable`, `/problems/store-unavailable` or "
-        "`/problems/model-unavailable`. Try again after `Retry-After` seconds.",
+        "`/problems/model-unavailable`; or too much is going on: `/problems/overloaded`. Try again after `Retry-After` seconds.",
         504: "The feature service is too slow: `/problems/feature-service-timeout`",
     }
 )
@@ -47,7 +47,7 @@ async def credit_risk_of_client(request: Request, client_id: ClientIdInPath, exp
 async def _decision(scope: Scope, client_id: int, *, explain: bool) -> bytes:
     state = scope["state"]
     model = state["models"].champion
-    found = await state["features"].vector(client_id, Call(scope["request_id"]))
+    found = await state["features"].vector(client_id, Call(scope["request_id"], scope["deadline"]))
     if found is None:
         raise ClientNotFound
     scope.setdefault("log_fields", {})["feature_request_id"] = found.request_id
@@ -82,7 +82,7 @@ async def _decisions(scope: Scope, wanted: CreditRiskBatchRequest, *, explain: b
     if len(ids) > limit:
         raise InvalidRequest(errors=[InvalidPart(pointer="#/client_ids", detail=f"At most {limit} ids in one batch")])
     model = state["models"].champion
-    found = await state["features"].vectors(ids, Call(scope["request_id"])) if ids else {}
+    found = await state["features"].vectors(ids, Call(scope["request_id"], scope["deadline"])) if ids else {}
     vectors = [found[client_id].vector for client_id in ids if client_id in found]
     answers = await decide(model, vectors, explain=explain)
     not_found = [client_id for client_id in ids if client_id not in found]

@@ -1,5 +1,6 @@
 """The one layer around every request: its id, log line and duration, its lane, and the last resort for an unknown failure."""
 
+import asyncio
 import re
 from random import Random
 from time import perf_counter
@@ -12,11 +13,16 @@ from service_kit.access import Access
 from service_kit.lanes import Lanes, read_body, replayed, send_json
 from service_kit.logs import request_log
 from service_kit.metrics import Metrics
-from service_kit.problems import ContentTooLarge, InternalError, ProblemError
+from service_kit.problems import ContentTooLarge, InternalError, InvalidRequest, ProblemError
 from service_kit.protection import protective_headers
+from service_kit.settings import ServiceSettings
+from shared_schemas import InvalidPart
 
 log = structlog.get_logger()
 
+TIMEOUT_HEADER = "X-Request-Timeout-Ms"
+
+_MILLISECONDS = re.compile(rb"[1-9][0-9]{0,8}")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _random = Random()  # noqa: S311 -- ids have to differ, not to be secret; seeded by the system
 
@@ -34,9 +40,15 @@ def _new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def _request_id(scope: Scope) -> str:
-    given = _header(scope, b"x-request-id")
-    return given.decode("ascii") if given and _REQUEST_ID.fullmatch(given) else _new_id()
+def _deadline(given: bytes | None, longest: float) -> float:
+    """The loop time until which the caller waits. `given`: milliseconds."""
+    seconds = longest
+    if given is not None:
+        if not _MILLISECONDS.fullmatch(given):
+            detail = "The time to wait is a whole number of milliseconds, 1 or more"
+            raise InvalidRequest(errors=[InvalidPart(pointer=f"header/{TIMEOUT_HEADER}", detail=detail)])
+        seconds = min(longest, int(given) / 1000)
+    return asyncio.get_running_loop().time() + seconds
 
 
 def route_of(scope: Scope) -> str:
@@ -44,20 +56,33 @@ def route_of(scope: Scope) -> str:
     return str(scope.get("route_template") or getattr(scope.get("route"), "path_format", None) or "unmatched")
 
 
-class RequestLayer:
-    """ASGI middleware. Puts `request_id` into the scope and `X-Request-ID` on the answer.
+CALLER_GONE = 499
+"""What logs and metrics say of a request whose caller hung up before the answer (as nginx does)."""
 
-    A request id is taken from the caller if it is 1 to 128 letters, digits, or `._:-`, and made otherwise.
+
+class RequestLayer:
+    """ASGI middleware. Puts `request_id` and `deadline` into the scope, and `X-Request-ID` on the answer.
+
+    A request id is taken from the caller if it is 1 to 128 letters, digits, or `._:-`, and made otherwise. The deadline is
+    the loop time after which nobody waits for the answer; whatever waits for something holds itself to it.
     """
 
     def __init__(
-        self, app: ASGIApp, metrics: Metrics, service: str, max_body_bytes: int, lanes: Lanes, access: Access | None
+        self,
+        app: ASGIApp,
+        *,
+        service: str,
+        settings: ServiceSettings,
+        metrics: Metrics,
+        lanes: Lanes,
+        access: Access | None,
     ) -> None:
         self._app = app
         self._access = access
         self._metrics = metrics
         self._service = service
-        self._max_body_bytes = max_body_bytes
+        self._max_body_bytes = settings.max_body_bytes
+        self._longest = settings.request_timeout_seconds
         self._lanes = lanes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +90,15 @@ class RequestLayer:
             await self._app(scope, receive, send)
             return
         started = perf_counter()
-        request_id = scope["request_id"] = _request_id(scope)
+        given_id: bytes = b""
+        given_timeout: bytes | None = None
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                given_id = value
+            elif name == b"x-request-timeout-ms":
+                given_timeout = value
+        request_id = given_id.decode("ascii") if _REQUEST_ID.fullmatch(given_id) else _new_id()
+        scope["request_id"] = request_id
         protective = protective_headers(scope)  # now: a mount changes the scope
         status = 0
 
@@ -79,7 +112,12 @@ class RequestLayer:
         try:
             if self._access is not None:
                 self._access.admit(scope)
+            scope["deadline"] = _deadline(given_timeout, self._longest)
             await self._answer(scope, receive, send_with_id)
+        except asyncio.CancelledError:
+            if not scope.get("caller_gone"):
+                raise
+            status = CALLER_GONE
         except ProblemError as problem:
             await problem.response(request_id)(scope, receive, send_with_id)
         except Exception:

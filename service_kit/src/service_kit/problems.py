@@ -10,6 +10,8 @@ ProblemError
 ├── InvalidRequest            422
 ├── RateLimited               429
 ├── InternalError             500
+├── Overloaded                503
+├── DeadlineExceeded          504
 └── (each service adds its own leaves in its errors.py)
 """
 
@@ -114,6 +116,19 @@ class InvalidRequest(ProblemError):
     type = "/problems/invalid-request"
     title = "The request is not valid"
     status = 422
+
+
+class Overloaded(ProblemError):
+    type = "/problems/overloaded"
+    title = "The service has more to do than it can at the moment"
+    status = 503
+    retry_after = 1
+
+
+class DeadlineExceeded(ProblemError):
+    type = "/problems/deadline-exceeded"
+    title = "There was no answer within the time that the request may take"
+    status = 504
 
 
 class InternalError(ProblemError):

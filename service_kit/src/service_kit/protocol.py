@@ -7,11 +7,16 @@ complete. Refusals from here are problem details without the request's id: there
 """
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service_kit.problems import MEDIA_TYPE
+from service_kit.problems import MEDIA_TYPE, Overloaded
 from service_kit.settings import ServiceSettings
 from shared_schemas import Problem
 
@@ -26,15 +31,33 @@ _REFUSALS = {
 }
 
 
-def _refusal(status: int) -> bytes:
-    kind, title = _REFUSALS[status]
+def _refusal(status: int, kind: str, title: str, *headers: str) -> bytes:
     body = Problem(type=kind, title=title, status=status, instance="urn:uuid:00000000-0000-0000-0000-000000000000")
     content = body.model_dump_json(exclude_none=True).encode()
-    head = f"HTTP/1.1 {status} \r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n"
-    return head.encode() + content
+    lines = [f"HTTP/1.1 {status} ", f"Content-Type: {MEDIA_TYPE}", f"Content-Length: {len(content)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + content
 
 
-_ANSWERS = {status: _refusal(status) for status in _REFUSALS}
+_ANSWERS = {status: _refusal(status, *words, "Connection: close") for status, words in _REFUSALS.items()}
+_OVERLOADED = _refusal(503, Overloaded.type, Overloaded.title, f"Retry-After: {Overloaded.retry_after}")
+
+
+_ALWAYS_ANSWERED = ("/health/live", "/health/ready", "/metrics")
+
+
+class Shed(Collector):
+    """How many requests this process has refused because it had too many at work."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily("http_server_requests_shed", "Requests refused because too many were at work.")
+        family.add_metric([], self.count)
+        yield family
+
+
+shed = Shed()
 
 
 class _TooLong(Exception):
@@ -72,6 +95,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     max_head_bytes = 16_384
     receive_seconds = 10.0
+    max_concurrent_requests = 512
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -80,6 +104,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._complete = False
         self._head_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._running: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         super().connection_made(_Gathering(transport, self.loop))  # type: ignore[arg-type]
@@ -88,6 +113,27 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_clock()
         super().connection_lost(exc)
+        if self._running is not None and not self._running.done() and not self.cycle.response_complete:
+            # Nobody waits for this answer any more. The request layer ends it in order.
+            self.cycle.scope["caller_gone"] = True  # type: ignore[typeddict-unknown-key]
+            self._running.cancel()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if len(self.tasks) >= self.max_concurrent_requests and not cycle.scope["path"].endswith(_ALWAYS_ANSWERED):
+            self._shed(cycle)
+            return
+        self._running = task = self.loop.create_task(cycle.run_asgi(app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def _shed(self, cycle: RequestResponseCycle) -> None:
+        """Refuse without starting any work: what is refused must cost next to nothing."""
+        shed.count += 1
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(_OVERLOADED)
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     def data_received(self, data: bytes) -> None:
         self._head_bytes += len(data)
@@ -148,5 +194,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
 def protocol_for(settings: ServiceSettings) -> type[LimitedProtocol]:
     """The protocol with the limits of the settings."""
-    limits = {"max_head_bytes": settings.max_head_bytes, "receive_seconds": settings.receive_timeout_seconds}
+    limits = {
+        "max_head_bytes": settings.max_head_bytes,
+        "receive_seconds": settings.receive_timeout_seconds,
+        "max_concurrent_requests": settings.max_concurrent_requests,
+    }
     return type("ConfiguredProtocol", (LimitedProtocol,), limits)

@@ -53,14 +53,7 @@ def build_service(
     lanes: Sequence[Lane],
 ) -> FastAPI:
     access = open_access(settings, rules)
-    layer = partial(
-        RequestLayer,
-        metrics=metrics,
-        service=name,
-        max_body_bytes=settings.max_body_bytes,
-        lanes=Lanes(*lanes),
-        access=access,
-    )
+    layer = partial(RequestLayer, service=name, settings=settings, metrics=metrics, lanes=Lanes(*lanes), access=access)
     app = _Service(layer, title=title, version="1.0.0", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.router.redirect_slashes = False
     for router in (*routers, health_router(ready)):

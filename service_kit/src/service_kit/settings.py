@@ -27,4 +27,8 @@ class ServiceSettings(BaseSettings):
     )
     max_head_bytes: int = Field(default=16_384, ge=1024, description="Longest request line and headers that are read.")
     receive_timeout_seconds: float = Field(default=10.0, gt=0, description="Longest time a request may take to arrive.")
+    request_timeout_seconds: float = Field(
+        default=5.0, gt=0, description="Longest time a request may take; a caller may ask for less."
+    )
+    max_concurrent_requests: int = Field(default=512, ge=1, description="Requests at work at once; more are refused.")
     max_body_bytes: int = Field(default=262_144, ge=1, description="Longest request body that is read.")
