@@ -8,6 +8,7 @@ from datetime import datetime
 import asyncpg
 import orjson
 import structlog
+from asyncpg.pgproto import pgproto
 
 from feature_service.errors import StoreUnavailable
 from feature_service.settings import Settings
@@ -19,7 +20,7 @@ log = structlog.get_logger()
 _FAULTS = (
     OSError,
     TimeoutError,
-    BufferError,  # what comes is not the protocol
+    pgproto.BufferError,  # what comes is not the protocol
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
