@@ -16,9 +16,9 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--custom-compile-command "make lock" $(foreach package,$(PACKAGES),--no-emit-package $(subst _,-,$(package)))
 export DATA_DIR FRONT_PORT DATA FEATURES
 
-.PHONY: help run test lint format bench bench-growth lock audit clean
+.PHONY: help run test lint format bench bench-growth bench-overload lock audit clean
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  Variables: FRONT_PORT=8000 DATA_DIR=.data PYTHON=python3"
 
 run: $(VENV)/run.stamp  ## everything on this machine, without Docker; DATA=loans.csv or FEATURES=vectors.csv for data of your own
@@ -39,6 +39,9 @@ bench: $(VENV)/dev.stamp  ## how fast all of it is beside the server's own limit
 
 bench-growth: $(VENV)/dev.stamp  ## the same features from 36 thousand and from 10 million clients (3 GB of disk)
 	@PYTHONPATH=tests $(BIN)/python -m bench --folder $(DATA_DIR)/bench --growth 10000000
+
+bench-overload: $(VENV)/dev.stamp  ## answers a second at up to fifty times the load that can be sustained
+	@PYTHONPATH=tests $(BIN)/python -m bench --folder $(DATA_DIR)/bench --overload
 
 lock: $(VENV)/dev.stamp  ## renew requirements/*.txt: the newest versions that fit, with hashes
 	$(LOCK) --upgrade --group build --group dev $(foreach package,$(PACKAGES),$(package)/pyproject.toml) --all-extras -o requirements/dev.txt

@@ -200,6 +200,37 @@ def _growth(postgres: Server, folder: Path, arguments: argparse.Namespace) -> No
     print(f"\n{arguments.growth:,} clients / {servers.CLIENTS:,} clients: {many / few:.2f}")
 
 
+_SUSTAINABLE = 64
+"""Connections that keep the service busy all the time, and no more than that."""
+
+
+def _overload(postgres: Server, folder: Path, arguments: argparse.Namespace) -> None:
+    """Feature GET at one to fifty times the load that can be sustained, with and without load shedding."""
+    clients = servers.CLIENTS
+    servers.database(postgres, f"clients_{clients}", servers.generated(clients))
+    reader = postgres.url(f"clients_{clients}", user="feature_service")
+    print(f"\n{_machine()}; wrk -t1, closed loop, {arguments.rounds} rounds of {arguments.seconds} s\n")
+    print(
+        "| load | answers a second, shedding | p50 / p99 ms | refused a second | answers a second, not shedding | p50 / p99 ms |"
+    )
+    print("|---|---|---|---|---|---|")
+    with ExitStack() as stack:
+        options: tuple[dict[str, str], ...] = ({}, {"FEATURE_SERVICE_MAX_CONCURRENT_REQUESTS": "1000000"})
+        running = [stack.enter_context(servers.feature_service(folder, reader, **option)) for option in options]
+        targets = [Target(one.port, "/online_feature_store/client_id=", clients) for one in running]
+        for times in (1, 2, 5, 10, 20, 50):
+            cells = []
+            for position, target in enumerate(targets):
+                rounds = [
+                    measure(target, times * _SUSTAINABLE, arguments.seconds, {}, n) for n in range(arguments.rounds)
+                ]
+                refused = statistics.median(one.per_second * one.failed / one.requests for one in rounds)
+                answered = statistics.median(one.per_second for one in rounds) - refused
+                p50, p99 = (statistics.median(getattr(one, what) for one in rounds) for what in ("p50", "p99"))
+                cells += [f"{answered:,.0f}", f"{p50:.0f} / {p99:.0f}", *([] if position else [f"{refused:,.0f}"])]
+            print(f"| {times}x ({times * _SUSTAINABLE} connections) | {' | '.join(cells)} |", flush=True)
+
+
 def _postmaster(folder: Path) -> psutil.Process:
     return psutil.Process(int((folder / "postgres/cluster/postmaster.pid").read_text().split()[0]))
 
@@ -257,6 +288,9 @@ def main() -> int:
     parser.add_argument(
         "--growth", type=int, metavar="CLIENTS", help="instead: feature GET on few and on this many clients"
     )
+    parser.add_argument(
+        "--overload", action="store_true", help="instead: feature GET at more load than can be sustained"
+    )
     parser.add_argument("--only", action="append", help="name of a row; the limit is always taken")
     arguments = parser.parse_args()
     try:
@@ -267,7 +301,7 @@ def main() -> int:
     folder = arguments.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with running_postgres(folder) as postgres:
-        (_growth if arguments.growth else _bench)(postgres, folder, arguments)
+        (_overload if arguments.overload else _growth if arguments.growth else _bench)(postgres, folder, arguments)
     return 0
 
 

@@ -66,6 +66,7 @@ class Measured:
     p99: float
     cpu: Mapping[str, float]
     failed: int
+    requests: int
 
 
 def wrk_path() -> str:
@@ -122,7 +123,7 @@ def measure(
         raise LoadError(f"wrk got no answer from {target.path}: {done.stdout} {done.stderr}")
     requests, microseconds, failed, p50, p99, _ = map(int, found.groups())
     cpu = {name: _difference(before[name], after[name]) / requests * 1e6 for name in servers}
-    return Measured(requests / microseconds * 1e6, p50 / 1000, p99 / 1000, cpu, failed)
+    return Measured(requests / microseconds * 1e6, p50 / 1000, p99 / 1000, cpu, failed, requests)
 
 
 def pgbench(program: Path, socket_dir: str, database: str, ids: Sequence[int], connections: int, seconds: int) -> float:

@@ -86,9 +86,9 @@ def bare(folder: Path) -> Iterator[Running]:
 
 
 @contextmanager
-def feature_service(folder: Path, database_url: str) -> Iterator[Running]:
+def feature_service(folder: Path, database_url: str, **options: str) -> Iterator[Running]:
     port = free_port()
-    environment = {"FEATURE_SERVICE_PORT": str(port), "FEATURE_SERVICE_DATABASE_URL": database_url}
+    environment = options | {"FEATURE_SERVICE_PORT": str(port), "FEATURE_SERVICE_DATABASE_URL": database_url}
     command = [sys.executable, "-m", "feature_service"]
     with server(command, port, "/health/ready", folder / "feature_service.log", **environment) as running:
         yield running

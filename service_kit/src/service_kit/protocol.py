@@ -45,11 +45,20 @@ _OVERLOADED = _refusal(503, Overloaded.type, Overloaded.title, f"Retry-After: {O
 _ALWAYS_ANSWERED = ("/health/live", "/health/ready", "/metrics")
 
 
+_LEAST_PAUSE = 0.05
+_REFUSALS_A_SECOND = 1000
+"""More would take too much of the time in which others are answered."""
+
+
 class Shed(Collector):
-    """How many requests this process has refused because it had too many at work."""
+    """What this process has refused because it had too much at work.
+
+    `unread`: connections that were refused, and are not read again until their timer fires.
+    """
 
     def __init__(self) -> None:
         self.count = 0
+        self.unread: dict[LimitedProtocol, asyncio.TimerHandle] = {}
 
     def collect(self) -> Iterator[Metric]:
         family = CounterMetricFamily("http_server_requests_shed", "Requests refused because too many were at work.")
@@ -112,6 +121,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_clock()
+        if timer := shed.unread.pop(self, None):
+            timer.cancel()
         super().connection_lost(exc)
         if self._running is not None and not self._running.done() and not self.cycle.response_complete:
             # Nobody waits for this answer any more. The request layer ends it in order.
@@ -134,6 +145,16 @@ class LimitedProtocol(HttpToolsProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
+        # Who asks again and again at once would be refused at the cost of those who are answered.
+        self.flow.pause_reading()
+        wait = max(_LEAST_PAUSE, len(shed.unread) / _REFUSALS_A_SECOND)
+        shed.unread[self] = self.loop.call_later(wait, self.read_on)
+
+    def read_on(self) -> None:
+        """Read this connection again after it was refused."""
+        if timer := shed.unread.pop(self, None):
+            timer.cancel()
+            self.flow.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         self._head_bytes += len(data)
