@@ -46,6 +46,7 @@ _CURRENT = """
 """
 
 # Ages are those of the instant asked about; where no date is known (a vector that was imported or written), as stored.
+# At one instant such a vector, which has no loan, counts over those of loans.
 _AS_OF = """
     SELECT wanted.position, wanted.client_id, h.nb_previous_loans, h.avg_amount_loans_previous,
            CASE WHEN h.birthday IS NULL THEN h.age
@@ -61,7 +62,7 @@ _AS_OF = """
                   years_on_the_job, flag_own_car
              FROM feature_history
             WHERE client_id = wanted.client_id AND event_timestamp <= wanted.as_of
-            ORDER BY event_timestamp DESC, loan_id DESC NULLS LAST
+            ORDER BY event_timestamp DESC, loan_id DESC NULLS FIRST
             LIMIT 1) AS h
 """
 
