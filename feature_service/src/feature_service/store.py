@@ -1,4 +1,4 @@
-"""The online store and the history in PostgreSQL: the SQL and the pool. Only this module knows asyncpg."""
+"""The online store and the history in PostgreSQL: the SQL and the pool that reads."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -7,37 +7,11 @@ from datetime import datetime
 
 import asyncpg
 import orjson
-import structlog
 
 from feature_service.errors import StoreUnavailable
+from feature_service.postgres import FAULTS, LOST, revealed, unavailable
 from feature_service.settings import Settings
 from service_kit.batching import Batcher, Call
-
-log = structlog.get_logger()
-
-_FAULTS = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.ObjectNotInPrerequisiteStateError,
-    asyncpg.UndefinedTableError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
-"""What the driver raises when PostgreSQL is away, restarts, refuses, is not set up yet, or takes too long."""
-
-_LOST = (
-    ConnectionError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
-)
-"""Those of them that say that this connection has ended, not that there is no other."""
 
 _CURRENT = """
     SELECT client_id, nb_previous_loans, avg_amount_loans_previous, age, years_on_the_job, flag_own_car, event_timestamp
@@ -134,14 +108,13 @@ class FeatureStore:
             async with asyncio.timeout(self._timeout), self._turns:
                 try:
                     return await self._ask(sql, *arguments)
-                except _LOST:
+                except LOST:
                     # The others will have ended, too, and the URL may name a replica that still answers. Everything here
                     # only reads: ask anew, once, on a new connection.
                     await self._give_up_held()
                     return await self._ask(sql, *arguments)
-        except _FAULTS as fault:
-            log.warning("store_unavailable", cause=type(fault).__name__)
-            raise StoreUnavailable from fault
+        except FAULTS as fault:
+            raise unavailable(fault) from fault
 
     async def _ask(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         connection = await self._take()
@@ -179,8 +152,8 @@ class FeatureStore:
 async def open_store(settings: Settings) -> AsyncIterator[FeatureStore]:
     """A store whose pool is open, or opens itself as soon as PostgreSQL is there."""
     pool = asyncpg.create_pool(
-        settings.database_url.get_secret_value(),
-        password=settings.database_password.get_secret_value() if settings.database_password else None,
+        revealed(settings.database_url),
+        password=revealed(settings.database_password),
         min_size=0,
         max_size=settings.database_connections,
         timeout=settings.database_timeout_seconds,
@@ -199,5 +172,5 @@ async def open_store(settings: Settings) -> AsyncIterator[FeatureStore]:
             async with asyncio.timeout(settings.database_timeout_seconds):
                 await store.let_go()
                 await pool.close()
-        except _FAULTS:
+        except FAULTS:
             pool.terminate()
