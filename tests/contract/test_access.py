@@ -23,6 +23,7 @@ from feature_service.access import RULES as FEATURE_RULES
 from feature_service.app import create_app as create_feature_app
 from feature_service.settings import Settings as FeatureSettings
 from feature_service.store import encode
+from feature_service.writer import WriteMetrics
 from local_stack.front import FrontDoor
 from prediction_service.app import create_app as create_prediction_app
 from prediction_service.feature_client import FeatureClient, open_feature_client
@@ -34,6 +35,7 @@ from service_kit.api_keys import SCOPES, ApiKey, KeysRefused, digest_of, new_key
 from service_kit.batching import Call
 from service_kit.problems import RateLimited, Unauthenticated
 from service_kit.service import why_not_listen
+from shared_schemas import FeatureWrite
 
 KEYS = {name: new_key() for name in (*SCOPES, "expired")}
 LINES = "\n".join(
@@ -60,12 +62,26 @@ class OneVector:
         return
 
 
+class TakesAll:
+    """A writer to which everything is news."""
+
+    async def write(self, client_id: int, vector: FeatureWrite) -> bool:
+        return True
+
+    async def erase(self, client_id: int) -> bool:
+        return True
+
+
 def feature_app(**settings: Any) -> FastAPI:
     @asynccontextmanager
     async def open_store(_: FeatureSettings) -> AsyncIterator[Any]:
         yield OneVector()
 
-    return create_feature_app(FeatureSettings(**settings), open_store)
+    @asynccontextmanager
+    async def open_writer(_: FeatureSettings, __: WriteMetrics) -> AsyncIterator[Any]:
+        yield TakesAll()
+
+    return create_feature_app(FeatureSettings(**settings), open_store, open_writer)
 
 
 def prediction_app(model_dir: Path, **settings: Any) -> FastAPI:
@@ -123,11 +139,12 @@ SCOPE_OF = {
 BODIES: dict[str, object] = {
     "/online_feature_store/batch": {"client_ids": [5]},
     "/credit_risk/batch": {"client_ids": [5]},
+    "/online_feature_store/client_id=5": {"event_timestamp": "2020-04-11T00:00:00Z"},
 }
 
 
 def test_every_route_needs_the_key_that_it_is_for(apps: list[FastAPI]) -> None:
-    guarded = 0
+    guarded = set()
     for app in apps:
         for method, path in routes_of(app.routes):
             headers = [None, new_key(), KEYS["expired"], *(KEYS[scope] for scope in SCOPES)]
@@ -138,10 +155,11 @@ def test_every_route_needs_the_key_that_it_is_for(apps: list[FastAPI]) -> None:
             if is_open(path):
                 assert {answer.status_code for answer in answers} == {200}, path
                 continue
-            guarded += 1
-            expected = [401] * 3 + [200 if scope in (SCOPE_OF[method, path], "admin") else 403 for scope in SCOPES]
+            guarded.add((method, path))
+            done = 204 if method == "DELETE" else 200
+            expected = [401] * 3 + [done if scope in (SCOPE_OF[method, path], "admin") else 403 for scope in SCOPES]
             assert [answer.status_code for answer in answers] == expected, (method, path)
-    assert guarded >= 10
+    assert guarded == SCOPE_OF.keys()
 
 
 def test_the_refusals_are_problems_and_all_unauthenticated_ones_are_the_same(apps: list[FastAPI]) -> None:

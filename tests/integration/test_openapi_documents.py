@@ -58,9 +58,10 @@ def addresses(server: Server, database: str, model_dir: Path) -> Iterator[tuple[
         connection.execute(INSERT, [CLIENTS])
     key = new_key()
     line = SecretStr(f"name=fuzz scopes=admin sha256={digest_of(key.encode()).hex()}")
-    url = SecretStr(server.url(database, user="feature_service"))
+    reader, writer = (SecretStr(server.url(database, user=role)) for role in ("feature_service", "feature_writer"))
+    feature_settings = FeatureSettings(database_url=reader, writer_database_url=writer, api_keys=line)
     with ExitStack() as stack:
-        features = stack.enter_context(listening(create_feature_app(FeatureSettings(database_url=url, api_keys=line))))
+        features = stack.enter_context(listening(create_feature_app(feature_settings)))
         settings = PredictionSettings(
             feature_service_url=features, feature_service_api_key=key, model_dir=model_dir, api_keys=line
         )

@@ -145,10 +145,11 @@ def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, sourc
         copy_in(connection, f"fresh ({columns})", kept)
         connection.execute(_KEEP_INSTANT)
         connection.execute(_NO_NEWS)
+        # In the order in which a client's vector is written over HTTP, too: two orders could wait for each other.
+        report.clients_changed = connection.execute(_MERGE_ONLINE).rowcount
         report.loaded = connection.execute(_MERGE_HISTORY).rowcount
         report.unchanged = accepted - report.loaded
         report.check()
-        report.clients_changed = connection.execute(_MERGE_ONLINE).rowcount
         store_refused(connection, engine, source)
     connection.execute("ANALYZE feature_history, online_features")
     connection.commit()

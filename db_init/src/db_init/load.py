@@ -30,6 +30,9 @@ _ONLINE = (
     "client_id, nb_previous_loans, avg_amount_loans_previous, age, years_on_the_job, flag_own_car, event_timestamp"
 )
 
+# At one instant, what was imported or written counts over what a loan says. PostgreSQL looks for that in the history as it
+# was when the statement began, so that nothing may be written meanwhile.
+_NO_WRITES = "LOCK TABLE online_features IN SHARE ROW EXCLUSIVE MODE"
 _UPSERT_ONLINE = """
     INSERT INTO online_features AS stored SELECT * FROM fresh_online ORDER BY client_id
     ON CONFLICT (client_id) DO UPDATE
@@ -38,6 +41,9 @@ _UPSERT_ONLINE = """
            age = excluded.age, years_on_the_job = excluded.years_on_the_job,
            flag_own_car = excluded.flag_own_car, event_timestamp = excluded.event_timestamp
      WHERE stored.event_timestamp <= excluded.event_timestamp AND stored IS DISTINCT FROM excluded
+       AND NOT EXISTS (SELECT FROM feature_history AS given
+                        WHERE given.client_id = stored.client_id AND given.event_timestamp = excluded.event_timestamp
+                          AND given.loan_id IS NULL)
 """
 
 
@@ -161,6 +167,7 @@ def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, sourc
         )
         connection.execute("CREATE TEMP TABLE fresh_online (LIKE online_features) ON COMMIT DROP")
         copy_in(connection, f"fresh_online ({_ONLINE})", online)
+        connection.execute(_NO_WRITES)
         report.clients_changed = connection.execute(_UPSERT_ONLINE).rowcount
         if source is None:
             settle(connection, engine)

@@ -22,6 +22,10 @@ class Settings(BaseSettings):
         default=None,
         description="Password that `migrate` gives the role feature_service; none: it keeps the one it has.",
     )
+    writer_password: SecretStr | None = Field(
+        default=None,
+        description="Password that `migrate` gives the role feature_writer; none: it keeps the one it has.",
+    )
     wait_seconds: float = Field(
         default=30.0, ge=0, description="How long to wait for a database that is not there yet."
     )

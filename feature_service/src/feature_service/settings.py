@@ -16,6 +16,12 @@ class Settings(ServiceSettings):
         description="PostgreSQL that holds the online store, as the role that may only read it.",
     )
     database_password: SecretStr | None = Field(default=None, description="Password, where the URL holds none.")
+    writer_database_url: SecretStr | None = Field(
+        default=None, description="PostgreSQL, as the role that may write vectors; none: nothing can be written."
+    )
+    writer_database_password: SecretStr | None = Field(
+        default=None, description="Password of that role, where the URL holds none."
+    )
     database_connections: int = Field(default=4, ge=1, le=64, description="Connections held open to PostgreSQL.")
     database_timeout_seconds: float = Field(default=1.0, gt=0, description="Longest wait for one answer of PostgreSQL.")
     max_batch_ids: int = Field(default=1000, ge=1, description="Most ids in one batch.")

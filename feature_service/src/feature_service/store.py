@@ -1,4 +1,4 @@
-"""The online store and the history in PostgreSQL: the SQL and the pool. Only this module knows asyncpg."""
+"""The online store and the history in PostgreSQL: the SQL and the pool that reads."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -7,40 +7,12 @@ from datetime import datetime
 
 import asyncpg
 import orjson
-import structlog
-from asyncpg.pgproto import pgproto
 
 from feature_service.errors import StoreUnavailable
+from feature_service.postgres import FAULTS, LOST, revealed, unavailable
 from feature_service.settings import Settings
 from service_kit.batching import Batcher, Call
 from service_kit.problems import DeadlineExceeded
-
-log = structlog.get_logger()
-
-_FAULTS = (
-    OSError,
-    TimeoutError,
-    pgproto.BufferError,  # what comes is not the protocol
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.ObjectNotInPrerequisiteStateError,
-    asyncpg.UndefinedTableError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
-"""What the driver raises when PostgreSQL is away, restarts, refuses, is not set up yet, or takes too long."""
-
-_LOST = (
-    ConnectionError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
-)
-"""Those of them that say that this connection has ended, not that there is no other."""
 
 _CURRENT = """
     SELECT client_id, nb_previous_loans, avg_amount_loans_previous, age, years_on_the_job, flag_own_car, event_timestamp
@@ -49,6 +21,7 @@ _CURRENT = """
 """
 
 # Ages are those of the instant asked about; where no date is known (a vector that was imported or written), as stored.
+# At one instant such a vector, which has no loan, counts over those of loans.
 _AS_OF = """
     SELECT wanted.position, wanted.client_id, h.nb_previous_loans, h.avg_amount_loans_previous,
            CASE WHEN h.birthday IS NULL THEN h.age
@@ -64,7 +37,7 @@ _AS_OF = """
                   years_on_the_job, flag_own_car
              FROM feature_history
             WHERE client_id = wanted.client_id AND event_timestamp <= wanted.as_of
-            ORDER BY event_timestamp DESC, loan_id DESC NULLS LAST
+            ORDER BY event_timestamp DESC, loan_id DESC NULLS FIRST
             LIMIT 1) AS h
 """
 
@@ -147,16 +120,15 @@ class FeatureStore:
             async with asyncio.timeout_at(until), self._turns:
                 try:
                     return await self._ask(sql, *arguments)
-                except _LOST:
+                except LOST:
                     # The others will have ended, too, and the URL may name a replica that still answers. Everything here
                     # only reads: ask anew, once, on a new connection.
                     await self._give_up_held()
                     return await self._ask(sql, *arguments)
-        except _FAULTS as fault:
+        except FAULTS as fault:
             if until < latest and isinstance(fault, TimeoutError):
                 raise DeadlineExceeded from fault
-            log.warning("store_unavailable", cause=type(fault).__name__)
-            raise StoreUnavailable from fault
+            raise unavailable(fault) from fault
 
     async def _ask(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         connection = await self._take()
@@ -185,7 +157,7 @@ class FeatureStore:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._pool.release(connection)
-        except _FAULTS:
+        except FAULTS:
             with suppress(asyncpg.InterfaceError):
                 connection.terminate()
 
@@ -206,8 +178,8 @@ class FeatureStore:
 async def open_store(settings: Settings) -> AsyncIterator[FeatureStore]:
     """A store whose pool is open, or opens itself as soon as PostgreSQL is there."""
     pool = asyncpg.create_pool(
-        settings.database_url.get_secret_value(),
-        password=settings.database_password.get_secret_value() if settings.database_password else None,
+        revealed(settings.database_url),
+        password=revealed(settings.database_password),
         min_size=0,
         max_size=2 * settings.database_connections,  # half of them for what takes the place of those that hang
         timeout=settings.database_timeout_seconds,
@@ -226,5 +198,5 @@ async def open_store(settings: Settings) -> AsyncIterator[FeatureStore]:
             async with asyncio.timeout(settings.database_timeout_seconds):
                 await store.let_go()
                 await pool.close()
-        except _FAULTS:
+        except FAULTS:
             pool.terminate()

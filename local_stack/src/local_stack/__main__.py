@@ -97,8 +97,8 @@ def _example_client(server: Server, dataset: Dataset) -> int | None:
 
 
 def _front_door(server: Server, dataset: Dataset, port: int) -> FrontDoor:
-    url = SecretStr(server.url(dataset.name, user="feature_service"))
-    features = create_feature_app(FeatureSettings(database_url=url))
+    reader, writer = (SecretStr(server.url(dataset.name, user=role)) for role in ("feature_service", "feature_writer"))
+    features = create_feature_app(FeatureSettings(database_url=reader, writer_database_url=writer))
     own_address = AnyHttpUrl(f"http://{HOST}:{port}")
     predictions = create_prediction_app(
         PredictionSettings(feature_service_url=own_address, model_dir=dataset.model_dir)

@@ -28,4 +28,5 @@ def describe_access(document: dict[str, Any], access: Access | None) -> None:
         if not access.is_public(path):
             for operation in operations.values():
                 operation["security"] = _EITHER
-                operation["responses"].update({str(status): described for status, described in _REFUSALS.items()})
+                for status, described in _REFUSALS.items():
+                    operation["responses"].setdefault(str(status), described)

@@ -22,6 +22,7 @@ from shared_schemas.predictions import (
     ReasonCode,
 )
 from shared_schemas.problems import InvalidPart, Problem
+from shared_schemas.writes import FeatureWrite, FeatureWritten
 
 __all__ = [
     "FEATURES",
@@ -38,6 +39,8 @@ __all__ = [
     "FeatureDefinitions",
     "FeatureValues",
     "FeatureVector",
+    "FeatureWrite",
+    "FeatureWritten",
     "Imputation",
     "InvalidPart",
     "ModelDetails",

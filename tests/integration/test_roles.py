@@ -1,0 +1,90 @@
+"""What each role of the services may do, and what PostgreSQL refuses it."""
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from db_init.migrate import READER, WRITER, migrate
+from db_init.settings import Settings
+from local_stack.postgres import Server
+
+CHANGES = [
+    "INSERT INTO online_features (client_id, event_timestamp) VALUES (1, now())",
+    "UPDATE online_features SET age = 1",
+    "DELETE FROM online_features",
+    "INSERT INTO feature_history (client_id, event_timestamp) VALUES (1, now())",
+    "UPDATE feature_history SET age = 1",
+    "DELETE FROM feature_history",
+    "DELETE FROM quarantine",
+]
+READS = ["SELECT client_id FROM online_features", "SELECT client_id FROM feature_history"]
+OF_THE_OWNER = [
+    "SELECT status FROM feature_history",
+    "SELECT loan_amount FROM feature_history",
+    "INSERT INTO feature_history (client_id, event_timestamp, loan_id) VALUES (1, now(), 1)",
+    "UPDATE feature_history SET status = 1",
+    "UPDATE feature_history SET client_id = 2",
+    "INSERT INTO quarantine (source, line, reason, row) VALUES ('f', 1, 'r', '{}')",
+    "UPDATE quarantine SET reason = 'r'",
+    "TRUNCATE online_features",
+    "TRUNCATE quarantine",
+    "DROP TABLE quarantine",
+    "CREATE TABLE mine (n integer)",
+    "ALTER TABLE online_features DISABLE TRIGGER ALL",
+    "SET ROLE postgres",
+    "CREATE ROLE other",
+]
+
+
+def refused(server: Server, database: str, role: str, statement: str) -> bool:
+    """Whether PostgreSQL refuses it for want of a privilege, though the role asks for a session that may write."""
+    with psycopg.connect(server.url(database, user=role), autocommit=True) as connection:
+        connection.execute("SET default_transaction_read_only = off")
+        try:
+            connection.execute(statement)
+        except psycopg.errors.InsufficientPrivilege:
+            return True
+        return False
+
+
+@pytest.mark.parametrize("statement", [*CHANGES, "SELECT row FROM quarantine", *OF_THE_OWNER])
+def test_the_reader_changes_nothing(server: Server, database: str, statement: str) -> None:
+    assert refused(server, database, READER, statement)
+
+
+@pytest.mark.parametrize("statement", OF_THE_OWNER)
+def test_the_writer_cannot_do_what_is_the_owners(server: Server, database: str, statement: str) -> None:
+    assert refused(server, database, WRITER, statement)
+
+
+def test_what_is_refused_to_one_is_not_refused_to_whoever_may(server: Server, database: str) -> None:
+    for statement in READS:
+        assert not refused(server, database, READER, statement)
+    for statement in (*READS, *CHANGES, "SELECT row FROM quarantine"):
+        assert not refused(server, database, WRITER, statement)
+    for statement in OF_THE_OWNER[:7]:
+        assert not refused(server, database, "postgres", statement)
+
+
+def test_the_writers_role_ends_what_takes_too_long(server: Server, database: str) -> None:
+    with psycopg.connect(server.url(database, user=WRITER), autocommit=True) as connection:
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            assert connection.execute(f"SHOW {name}").fetchone() == ("10s",)
+
+
+@pytest.mark.parametrize(("role", "setting"), [(READER, "reader_password"), (WRITER, "writer_password")])
+def test_a_password_is_given_to_its_role_alone_and_kept(server: Server, database: str, role: str, setting: str) -> None:
+    url = SecretStr(server.url(database))
+
+    def passwords() -> dict[str, str]:
+        with psycopg.connect(server.url(database)) as connection:
+            query = "SELECT rolname, rolpassword FROM pg_authid WHERE rolname = ANY (%s)"
+            return dict(connection.execute(query, [[READER, WRITER]]).fetchall())
+
+    before = passwords()
+    migrate(Settings.model_validate({"database_url": url, setting: "generated-for-a-test"}))
+    after = passwords()
+    assert {name for name in before if before[name] != after[name]} == {role}
+    assert after[role].startswith("SCRAM-SHA-256$")
+    migrate(Settings(database_url=url))
+    assert passwords() == after
