@@ -20,6 +20,7 @@ import psutil
 from bench import peers, servers
 from bench.hop import measure_hop
 from bench.load import LoadError, Measured, Target, measure, pgbench, wrk_path
+from bench.loading import measure_load
 from local_stack.postgres import _BIN as POSTGRES_PROGRAMS
 from local_stack.postgres import Server, running_postgres
 from shared_schemas import FEATURE_NAMES
@@ -231,6 +232,21 @@ def _overload(postgres: Server, folder: Path, arguments: argparse.Namespace) -> 
             print(f"| {times}x ({times * _SUSTAINABLE} connections) | {' | '.join(cells)} |", flush=True)
 
 
+def _load(postgres: Server, _: Path, arguments: argparse.Namespace) -> None:
+    print(f"\n{_machine()}; the best of {arguments.rounds} rounds\n")
+    print("| loans | load, whole process | plain COPY of its history rows | ratio | peak memory of the loader |")
+    print("|---|---|---|---|---|")
+    found = []
+    for clients in (servers.CLIENTS, 2 * servers.CLIENTS):
+        best = min((measure_load(postgres, clients) for _ in range(arguments.rounds)), key=lambda one: one.seconds)
+        found.append(best)
+        ratio = best.seconds / best.copy_seconds
+        print(
+            f"| {best.rows:,} | {best.seconds:.1f} s | {best.copy_seconds:.1f} s | {ratio:.1f} | {best.peak:,.0f} MB |"
+        )
+    print(f"\ntwice the clients: {found[1].seconds / found[0].seconds:.2f} times the time")
+
+
 def _postmaster(folder: Path) -> psutil.Process:
     return psutil.Process(int((folder / "postgres/cluster/postmaster.pid").read_text().split()[0]))
 
@@ -291,6 +307,7 @@ def main() -> int:
     parser.add_argument(
         "--overload", action="store_true", help="instead: feature GET at more load than can be sustained"
     )
+    parser.add_argument("--load", action="store_true", help="instead: loading raw loans beside a plain COPY")
     parser.add_argument("--only", action="append", help="name of a row; the limit is always taken")
     arguments = parser.parse_args()
     try:
@@ -301,7 +318,9 @@ def main() -> int:
     folder = arguments.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with running_postgres(folder) as postgres:
-        (_overload if arguments.overload else _growth if arguments.growth else _bench)(postgres, folder, arguments)
+        modes = {"overload": _overload, "growth": _growth, "load": _load}
+        mode = next((what for name, what in modes.items() if getattr(arguments, name)), _bench)
+        mode(postgres, folder, arguments)
     return 0
 
 
