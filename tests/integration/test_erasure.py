@@ -148,6 +148,29 @@ def test_the_service_and_the_loader_mean_the_same_lock() -> None:
     assert writer.LOADERS_LOCK == db_init_database._LOCK
 
 
+@pytest.mark.parametrize(
+    ("method", "held"), [("PUT", "pg_advisory_xact_lock"), ("DELETE", "pg_advisory_xact_lock_shared")]
+)
+def test_writes_and_the_erasure_of_one_client_wait_for_each_other(
+    server: Server, database: str, method: str, held: str
+) -> None:
+    async def scenario() -> None:
+        async with service(server, database) as client:
+            await put(client, JANUARY)
+            body = {"event_timestamp": JANUARY}
+            with psycopg.connect(server.url(database)) as other:
+                other.execute(f"SELECT {held}(-5)")
+                asked = asyncio.create_task(client.request(method, address(), json=body))
+                of_another_client = await client.request(method, address(6), json=body)
+                assert of_another_client.status_code in (200, 404)
+                await asyncio.sleep(0.2)
+                assert not asked.done()
+                other.commit()
+            assert (await asked).status_code in (200, 204)
+
+    asyncio.run(scenario())
+
+
 def test_a_write_and_an_erasure_at_once_leave_all_or_nothing(server: Server, database: str) -> None:
     """Never a vector without its history, nor a history without its vector."""
 

@@ -243,7 +243,10 @@ def modelled(writes: list[tuple[int, int, dict[str, Any]]]) -> dict[int, list[tu
 
 
 @hypothesis_settings(
-    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(WRITES)
 def test_writes_in_turn_come_to_what_a_plain_dict_comes_to(
