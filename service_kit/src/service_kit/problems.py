@@ -10,6 +10,7 @@ ProblemError
 ├── InvalidRequest            422
 ├── RateLimited               429
 ├── InternalError             500
+├── ShuttingDown              503
 └── (each service adds its own leaves in its errors.py)
 """
 
@@ -120,6 +121,15 @@ class InternalError(ProblemError):
     type = "/problems/internal-error"
     title = "The service failed"
     status = 500
+
+
+class ShuttingDown(ProblemError):
+    """Only readiness answers this: what else is asked meanwhile is still answered."""
+
+    type = "/problems/shutting-down"
+    title = "This process was told to stop"
+    status = 503
+    retry_after = 1
 
 
 def _pointer(location: Sequence[int | str]) -> str:

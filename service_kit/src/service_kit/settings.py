@@ -27,4 +27,7 @@ class ServiceSettings(BaseSettings):
     )
     max_head_bytes: int = Field(default=16_384, ge=1024, description="Longest request line and headers that are read.")
     receive_timeout_seconds: float = Field(default=10.0, gt=0, description="Longest time a request may take to arrive.")
+    drain_seconds: float = Field(
+        default=0.0, ge=0, le=60, description="How long to go on answering once told to stop, readiness apart."
+    )
     max_body_bytes: int = Field(default=262_144, ge=1, description="Longest request body that is read.")
