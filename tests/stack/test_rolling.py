@@ -14,7 +14,7 @@ SERVICES = ("feature-service", "prediction-service")
 pytestmark = pytest.mark.timeout(180)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def replicas(compose: Compose) -> Iterator[list[str]]:
     two, one = ([part for service in SERVICES for part in ("--scale", f"{service}={count}")] for count in (2, 1))
     compose("up", "-d", "--no-recreate", *two, *SERVICES)
@@ -49,6 +49,22 @@ def test_no_request_is_lost_while_replicas_are_replaced_one_by_one(compose: Comp
     print(f"\n{len(answers)} requests, {len(lost)} lost, the slowest took {slowest:.2f} s")
     assert not lost, lost[:3]
     assert slowest < 3
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_the_death_of_one_replica_is_not_noticed(compose: Compose, replicas: list[str], number: int) -> None:
+    asked = questions(compose.front)
+    with asking(compose.front, asked) as answers:
+        time.sleep(0.5)
+        docker("kill", replicas[number])
+        time.sleep(2)
+        docker("start", replicas[number])
+        wait_until_healthy(replicas[number])
+    lost = [answer for answer in answers if not answer.expected]
+    print(
+        f"\n{len(answers)} requests, {len(lost)} lost, the slowest took {max(answer.seconds for answer in answers):.2f} s"
+    )
+    assert not lost, lost[:3]
 
 
 def test_every_replica_has_its_share(compose: Compose, replicas: list[str]) -> None:
