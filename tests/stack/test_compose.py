@@ -7,7 +7,10 @@ import time
 import httpx
 import pytest
 
-from stack.compose import CLIENT, Compose, eventually
+from stack.compose import CLIENT, Compose, docker, eventually
+
+# Images are built, and the system is started, outside of it.
+pytestmark = pytest.mark.timeout(120, func_only=True)
 
 
 def test_the_front_door_answers_both_questions(compose: Compose) -> None:
@@ -103,6 +106,10 @@ def test_the_logs_hold_requests_and_no_client(compose: Compose) -> None:
 
 def test_it_stops_and_comes_back_with_its_data(compose: Compose) -> None:
     before = compose.get(f"credit_risk/client_id={CLIENT}").json()
-    compose("down", "--timeout", "15")
+    running = compose.containers()
+    compose("stop")
+    codes = docker("inspect", "-f", "{{.Config.Image}} {{.State.ExitCode}}", *running).splitlines()
+    compose("down")
     compose("up", "-d", "--wait")
+    assert [line for line in codes if not line.endswith(" 0")] == []
     assert compose.get(f"credit_risk/client_id={CLIENT}").json() == before

@@ -22,6 +22,8 @@ serve(8002)
 """
 ONCE, TWICE = 1, 2
 
+pytestmark = pytest.mark.timeout(60, func_only=True)
+
 
 class Gateway:
     """Our gateway in front of two replicas that read what they are asked and break off."""

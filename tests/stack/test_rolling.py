@@ -11,7 +11,7 @@ from stack.compose import Compose, docker, inspected, wait_until_healthy
 
 SERVICES = ("feature-service", "prediction-service")
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(180, func_only=True)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_no_request_is_lost_while_replicas_are_replaced_one_by_one(compose: Comp
     assert slowest < 3
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", [0, -1])
 def test_the_death_of_one_replica_is_not_noticed(compose: Compose, replicas: list[str], number: int) -> None:
     asked = questions(compose.front)
     with asking(compose.front, asked) as answers:

@@ -8,7 +8,7 @@ import pytest
 
 from stack.compose import CLIENT, Compose, docker
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(120, func_only=True)
 
 
 def test_no_log_holds_a_client_a_value_or_a_secret(compose: Compose) -> None:
