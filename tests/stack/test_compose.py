@@ -1,61 +1,16 @@
 """The whole system as a user starts it: `docker compose up`, asked, hurt, healed, stopped."""
 
 import json
-import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
-CLIENT = 5008804
-ROOT = Path(__file__).parents[2]
+from stack.compose import CLIENT, Compose, docker, eventually
 
-
-class Compose:
-    def __init__(self) -> None:
-        self._environment = os.environ | {
-            "COMPOSE_PROJECT_NAME": f"credit-risk-test-{os.getpid()}",
-            "FRONT_PORT": "0", "FEATURE_PORT": "0", "PREDICTION_PORT": "0", "SAMPLE_CLIENTS": "3000",
-        }  # fmt: skip
-
-    def __call__(self, *arguments: str, timeout: float = 300) -> str:
-        done = subprocess.run(
-            ["docker", "compose", *arguments], cwd=ROOT, env=self._environment, capture_output=True, text=True,
-            timeout=timeout, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout
-
-    def base(self, service: str, port: int) -> str:
-        return f"http://{self('port', service, str(port)).strip()}"
-
-    def get(self, path: str, service: str = "gateway", port: int = 8080) -> httpx.Response:
-        return httpx.get(f"{self.base(service, port)}/{path}", timeout=10)
-
-
-@pytest.fixture(scope="module")
-def compose(images: None) -> Iterator[Compose]:
-    running = Compose()
-    try:
-        running("up", "-d", "--wait")
-        yield running
-    finally:
-        running("down", "-v", "--timeout", "5")
-
-
-def eventually(check: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if check():
-                return
-        except httpx.TransportError:
-            pass
-        assert time.monotonic() < deadline, "it did not come back"
-        time.sleep(0.3)
+# Images are built, and the system is started, outside of it.
+pytestmark = pytest.mark.timeout(120, func_only=True)
 
 
 def test_the_front_door_answers_both_questions(compose: Compose) -> None:
@@ -151,6 +106,10 @@ def test_the_logs_hold_requests_and_no_client(compose: Compose) -> None:
 
 def test_it_stops_and_comes_back_with_its_data(compose: Compose) -> None:
     before = compose.get(f"credit_risk/client_id={CLIENT}").json()
-    compose("down", "--timeout", "15")
+    running = compose.containers()
+    compose("stop")
+    codes = docker("inspect", "-f", "{{.Config.Image}} {{.State.ExitCode}}", *running).splitlines()
+    compose("down")
     compose("up", "-d", "--wait")
+    assert [line for line in codes if not line.endswith(" 0")] == []
     assert compose.get(f"credit_risk/client_id={CLIENT}").json() == before

@@ -1,5 +1,6 @@
 """PostgreSQL and both services as containers of their own, started one by one."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,6 +18,12 @@ from db_init.migrate import migrate
 from db_init.settings import Settings
 
 PASSWORD = "only-for-this-test"
+
+pytestmark = pytest.mark.timeout(60, func_only=True)
+
+
+def image(name: str) -> str:
+    return f"credit-risk/{name}:{os.environ.get('TAG', 'local')}"
 
 
 def address(container: DockerContainer, port: int) -> str:
@@ -49,13 +56,11 @@ def services(images: None, model_dir: Path) -> Iterator[tuple[str, str]]:
                 "INSERT INTO online_features VALUES (5, 7, 128.90637116931464, 33, NULL, 1, '2020-04-11+00'),"
                 " (6, 0, NULL, 150, 2, 0, '2020-04-11+00')"
             )
-        features = DockerContainer("credit-risk/feature-service:local").with_network(network)
+        features = DockerContainer(image("feature-service")).with_network(network)
         features = features.with_network_aliases("features").with_exposed_ports(8001)
         features.with_env("FEATURE_SERVICE_HOST", "0.0.0.0").with_env("FEATURE_SERVICE_ALLOW_ANONYMOUS", "true")
         features.with_env("FEATURE_SERVICE_DATABASE_URL", f"postgresql://feature_service:{PASSWORD}@db:5432/features")
-        predictions = (
-            DockerContainer("credit-risk/prediction-service:local").with_network(network).with_exposed_ports(8002)
-        )
+        predictions = DockerContainer(image("prediction-service")).with_network(network).with_exposed_ports(8002)
         predictions.with_env("PREDICTION_SERVICE_ALLOW_ANONYMOUS", "true")
         predictions.with_env("PREDICTION_SERVICE_HOST", "0.0.0.0").with_env("PREDICTION_SERVICE_MODEL_DIR", "/models")
         predictions.with_env("PREDICTION_SERVICE_FEATURE_SERVICE_URL", "http://features:8001")
@@ -94,7 +99,7 @@ def test_an_unknown_client_is_a_404_of_both(services: tuple[str, str]) -> None:
 
 
 def test_the_prediction_service_holds_no_scikit_learn(services: tuple[str, str]) -> None:
-    container = DockerContainer("credit-risk/prediction-service:local").with_command(
+    container = DockerContainer(image("prediction-service")).with_command(
         'python -c \'import importlib.util as u; print([n for n in ("sklearn", "numpy", "joblib") if u.find_spec(n)])\''
     )
     with container as running:

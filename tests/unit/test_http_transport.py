@@ -149,6 +149,22 @@ def test_what_is_no_whole_answer_is_an_error_and_the_next_call_works(
     run(recorded, scenario)
 
 
+def test_when_a_kept_connection_has_ended_the_others_are_not_trusted_either() -> None:
+    recorded = Recorded()
+
+    async def scenario(transport: httpx.AsyncBaseTransport, url: httpx.URL) -> None:
+        await asyncio.gather(*(transport.handle_async_request(request(url)) for _ in range(3)))
+        assert recorded.connections == 3
+        recorded.answer, recorded.close = b"", True
+        with pytest.raises(httpx.ReadError):
+            await transport.handle_async_request(request(url))
+        recorded.answer = ANSWER
+        await transport.handle_async_request(request(url))
+        assert recorded.connections == 4
+
+    run(recorded, scenario)
+
+
 def test_bytes_that_nobody_asked_for_close_the_connection() -> None:
     recorded = Recorded(ANSWER + ANSWER)
 

@@ -29,6 +29,11 @@ class Http1Transport(httpx.AsyncBaseTransport):
         connection = self._idle.pop() if self._idle else await self._connect(request)
         try:
             response = await connection.exchange(request)
+        except httpx.TransportError:
+            # A server that ends closes all of its connections: whoever asks again gets a new one.
+            connection.abort()
+            await self.aclose()
+            raise
         except BaseException:
             connection.abort()
             raise

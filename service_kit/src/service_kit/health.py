@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from service_kit.routing import problem_responses
+from service_kit.shutdown import refuse_if_stopping
 
 Readiness = Callable[[Request], Awaitable[None]]
 """Returns if the service can do its work, raises the problem that keeps it from it otherwise."""
@@ -32,6 +33,7 @@ def health_router(check: Readiness) -> APIRouter:
 
     @router.get("/ready", summary="The service can answer", responses=NOT_READY)
     async def ready(request: Request) -> Ready:
+        refuse_if_stopping(request)
         await check(request)
         return Ready()
 

@@ -12,6 +12,7 @@ ProblemError
 ├── InternalError             500
 ├── Overloaded                503
 ├── DeadlineExceeded          504
+├── ShuttingDown              503
 └── (each service adds its own leaves in its errors.py)
 """
 
@@ -135,6 +136,15 @@ class InternalError(ProblemError):
     type = "/problems/internal-error"
     title = "The service failed"
     status = 500
+
+
+class ShuttingDown(ProblemError):
+    """Only readiness answers this: what else is asked meanwhile is still answered."""
+
+    type = "/problems/shutting-down"
+    title = "This process was told to stop"
+    status = 503
+    retry_after = 1
 
 
 def _pointer(location: Sequence[int | str]) -> str:

@@ -23,6 +23,7 @@ from service_kit.middleware import RequestLayer
 from service_kit.problems import add_problem_handlers
 from service_kit.protocol import protocol_for
 from service_kit.settings import ServiceSettings
+from service_kit.shutdown import DrainingServer
 from shared_schemas import MAX_CLIENT_ID, Problem
 
 
@@ -136,4 +137,9 @@ def run_service(factory: str, settings: ServiceSettings) -> None:
         print(reason, file=sys.stderr)
         raise SystemExit(2)
     configure_logs(settings.log_level)
-    uvicorn.run(factory, factory=True, host=settings.host, port=settings.port, **server_options(settings))
+    options = server_options(settings)
+    config = uvicorn.Config(factory, factory=True, host=settings.host, port=settings.port, **options)
+    server = DrainingServer(config, settings.drain_seconds)
+    server.run()
+    if not server.started:
+        raise SystemExit(1)

@@ -31,4 +31,7 @@ class ServiceSettings(BaseSettings):
         default=5.0, gt=0, description="Longest time a request may take; a caller may ask for less."
     )
     max_concurrent_requests: int = Field(default=512, ge=1, description="Requests at work at once; more are refused.")
+    drain_seconds: float = Field(
+        default=0.0, ge=0, le=60, description="How long to go on answering once told to stop, readiness apart."
+    )
     max_body_bytes: int = Field(default=262_144, ge=1, description="Longest request body that is read.")
