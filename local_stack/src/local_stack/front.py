@@ -14,8 +14,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from service_kit.docs import docs_routes
-from service_kit.metrics import metrics_endpoint
-from service_kit.problems import ProblemError, RouteNotFound
+from service_kit.lanes import Lanes
+from service_kit.metrics import Metrics, metrics_endpoint
+from service_kit.middleware import RequestLayer
+from service_kit.problems import ProblemError, RouteNotFound, request_id_of
+from service_kit.settings import ServiceSettings
 
 FEATURES = "feature-service"
 PREDICTIONS = "prediction-service"
@@ -24,6 +27,7 @@ _BY_PATH = {
     "/online_feature_store/": FEATURES,
     "/feature_definitions": FEATURES,
     "/credit_risk": PREDICTIONS,
+    "/models": PREDICTIONS,
     f"/{FEATURES}/": FEATURES,
     f"/{PREDICTIONS}/": PREDICTIONS,
 }
@@ -64,7 +68,9 @@ class FrontDoor:
     def __init__(self, feature_app: FastAPI, prediction_app: FastAPI) -> None:
         self._apps = {FEATURES: feature_app, PREDICTIONS: prediction_app}
         self._states: dict[str, Mapping[str, Any]] = {}
-        self._scrape = metrics_endpoint(_Both(app.state.metrics.registry for app in self._apps.values()))
+        metrics = Metrics()
+        registries = [app.state.metrics.registry for app in self._apps.values()]
+        self._scrape = metrics_endpoint(_Both([*registries, metrics.registry]))
         routes = [
             Route("/", self._welcome),
             Route("/openapi.json", self._openapi),
@@ -73,10 +79,17 @@ class FrontDoor:
             Route("/metrics", self._metrics),
             *docs_routes("Credit risk by client id", [f"{FEATURES}/openapi.json", f"{PREDICTIONS}/openapi.json"]),
         ]
-        self._own = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={404: self._nothing_there})
+        own = Starlette(
+            routes=routes,
+            lifespan=self._lifespan,
+            exception_handlers={404: self._nothing_there, ProblemError: self._problem},
+        )
+        self._own = RequestLayer(
+            own, service="front_door", settings=ServiceSettings(), metrics=metrics, lanes=Lanes(), access=None
+        )
 
     @asynccontextmanager
-    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+    async def _lifespan(self, _: object) -> AsyncIterator[None]:
         feature_app, prediction_app = self._apps[FEATURES], self._apps[PREDICTIONS]
         async with (
             feature_app.router.lifespan_context(feature_app) as features,
@@ -109,21 +122,19 @@ class FrontDoor:
         return JSONResponse({"status": "live"})
 
     async def _metrics(self, request: Request) -> Response:
-        try:
-            for app in self._apps.values():
-                if app.state.access is not None:
-                    app.state.access.admit(request.scope)
-        except ProblemError as refusal:
-            return refusal.response("")
+        for app in self._apps.values():
+            if app.state.access is not None:
+                app.state.access.admit(request.scope)
         return await self._scrape(request)
 
     async def _ready(self, _: Request) -> Response:
-        try:
-            await self._states[FEATURES]["store"].ping()
-            _champion = self._states[PREDICTIONS]["models"].champion
-        except ProblemError as problem:
-            return problem.response("")
+        await self._states[FEATURES]["store"].ping()
+        _champion = self._states[PREDICTIONS]["models"].champion
         return JSONResponse({"status": "ready"})
 
-    async def _nothing_there(self, _: Request, __: Exception) -> Response:
-        return RouteNotFound().response("")
+    async def _nothing_there(self, request: Request, _: Exception) -> Response:
+        return RouteNotFound().response(request_id_of(request))
+
+    async def _problem(self, request: Request, problem: Exception) -> Response:
+        assert isinstance(problem, ProblemError)  # noqa: S101 -- registered for this type only
+        return problem.response(request_id_of(request))

@@ -13,5 +13,9 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default=Path(".data"), description="Folder of the database, the models and the log.")
     data: Path | None = Field(default=None, description="Raw loans of your own to load (CSV or Parquet).")
     features: Path | None = Field(default=None, description="Precomputed feature vectors of your own to load (CSV).")
-    sample_clients: int = Field(default=12_000, ge=500, description="Clients of the sample that the first run makes.")
+    sample_clients: int = Field(
+        default=12_000,
+        ge=1_500,
+        description="Clients of the sample that the first run makes; fewer hold too few defaults to learn from.",
+    )
     sample_seed: int = Field(default=7, ge=0, description="Seed of that sample.")

@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 
 from service_kit.protection import CONTENT_SECURITY_POLICY
 
-_HEADERS = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "X-Content-Type-Options": "nosniff"}
+_HEADERS = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
 
 _PAGE = """<!doctype html>

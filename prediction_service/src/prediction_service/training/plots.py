@@ -14,8 +14,9 @@ def draw_calibration(deciles: list[dict[str, float]], file: Path) -> None:
     axes = figure.subplots()
     predicted = [100 * group["predicted"] for group in deciles]
     observed = [100 * group["observed"] for group in deciles]
-    low = [100 * (group["observed"] - group["observed_low"]) for group in deciles]
-    high = [100 * (group["observed_high"] - group["observed"]) for group in deciles]
+    # Where none or all defaulted, rounding puts an end of the interval on the other side of the rate.
+    low = [100 * max(0.0, group["observed"] - group["observed_low"]) for group in deciles]
+    high = [100 * max(0.0, group["observed_high"] - group["observed"]) for group in deciles]
     top = min(100.0, 106 * max(max(group["predicted"], group["observed_high"]) for group in deciles))
     axes.plot([0, top], [0, top], color=_GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
     axes.errorbar(
