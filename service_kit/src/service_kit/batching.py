@@ -51,10 +51,11 @@ class Batcher(Generic[K, V]):
         self._waiting: dict[K, list[_Waiter[V]]] = {}
         self._scheduled: asyncio.Handle | None = None
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def get(self, key: K, call: Call) -> V | None:
         """The value of `key`, or None if there is none. Raises TimeoutError at the call's deadline."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop or self._first_loop()
         future: asyncio.Future[V | None] = loop.create_future()
         self._waiting.setdefault(key, []).append(_Waiter(future, call))
         if self._scheduled is None:
@@ -71,13 +72,17 @@ class Batcher(Generic[K, V]):
         finally:
             expiry.cancel()
 
+    def _first_loop(self) -> asyncio.AbstractEventLoop:
+        self._loop = asyncio.get_running_loop()  # once: each time it costs a system call
+        return self._loop
+
     def _depart(self) -> None:
         if self._scheduled is not None:
             self._scheduled.cancel()
             self._scheduled = None
         while self._waiting and len(self._in_flight) < self._max_in_flight:
             if batch := self._next_batch():
-                fetch = asyncio.get_running_loop().create_task(self._serve(batch))
+                fetch = (self._loop or self._first_loop()).create_task(self._serve(batch))
                 self._in_flight.add(fetch)
                 fetch.add_done_callback(self._returned)
                 if len(self._waiting) < self._max_batch:
@@ -94,9 +99,13 @@ class Batcher(Generic[K, V]):
             gathered, self._waiting = self._waiting, {}
         else:
             gathered = {key: self._waiting.pop(key) for key in list(self._waiting)[: self._max_batch]}
-        return {
-            key: waiters for key, waiters in gathered.items() if not all(waiter.future.done() for waiter in waiters)
-        }
+        batch = {}
+        for key, waiters in gathered.items():
+            for waiter in waiters:
+                if not waiter.future.done():
+                    batch[key] = waiters
+                    break
+        return batch
 
     async def _serve(self, batch: dict[K, list[_Waiter[V]]]) -> None:
         try:
@@ -121,7 +130,11 @@ def _expire(future: asyncio.Future[V | None]) -> None:
 
 
 def _common_call(batch: Mapping[K, Sequence[_Waiter[V]]]) -> Call:
-    calls = [waiter.call for waiters in batch.values() for waiter in waiters if not waiter.future.done()]
-    deadlines = [call.deadline for call in calls]
-    bounded = [deadline for deadline in deadlines if deadline is not None]
-    return Call(calls[0].request_id, max(bounded) if len(bounded) == len(deadlines) else None)
+    calls = (waiter.call for waiters in batch.values() for waiter in waiters if not waiter.future.done())
+    first = next(calls)
+    latest = first.deadline
+    for call in calls:
+        if latest is None:
+            break
+        latest = None if call.deadline is None else max(latest, call.deadline)
+    return Call(first.request_id, latest)

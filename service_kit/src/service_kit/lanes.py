@@ -7,7 +7,7 @@ an id that is none, a body that is not valid. A lane answers the rest with the s
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope
 
 from service_kit.problems import ContentTooLarge
 from shared_schemas import parse_client_id
@@ -31,8 +31,6 @@ class BodyLane(NamedTuple):
 
 
 Lane = ClientLane | BodyLane
-
-_TYPE = (b"content-type", b"application/json")
 
 
 class Lanes:
@@ -99,14 +97,3 @@ def replayed(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return receive_again
-
-
-async def send_json(body: bytes, send: Send) -> None:
-    await send(
-        {
-            "type": "http.response.start",
-            "status": 200,
-            "headers": [_TYPE, (b"content-length", str(len(body)).encode())],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})

@@ -10,7 +10,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.access import Access
-from service_kit.lanes import Lanes, read_body, replayed, send_json
+from service_kit.lanes import Lanes, read_body, replayed
 from service_kit.logs import request_log
 from service_kit.metrics import Metrics
 from service_kit.problems import ContentTooLarge, InternalError, InvalidRequest, ProblemError
@@ -23,6 +23,7 @@ log = structlog.get_logger()
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 
 _MILLISECONDS = re.compile(rb"[1-9][0-9]{0,8}")
+_JSON = (b"content-type", b"application/json")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _random = Random()  # noqa: S311 -- ids have to differ, not to be secret; seeded by the system
 
@@ -40,15 +41,12 @@ def _new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def _deadline(given: bytes | None, longest: float) -> float:
+def _deadline(given: bytes, longest: float) -> float:
     """The loop time until which the caller waits. `given`: milliseconds."""
-    seconds = longest
-    if given is not None:
-        if not _MILLISECONDS.fullmatch(given):
-            detail = "The time to wait is a whole number of milliseconds, 1 or more"
-            raise InvalidRequest(errors=[InvalidPart(pointer=f"header/{TIMEOUT_HEADER}", detail=detail)])
-        seconds = min(longest, int(given) / 1000)
-    return asyncio.get_running_loop().time() + seconds
+    if not _MILLISECONDS.fullmatch(given):
+        detail = "The time to wait is a whole number of milliseconds, 1 or more"
+        raise InvalidRequest(errors=[InvalidPart(pointer=f"header/{TIMEOUT_HEADER}", detail=detail)])
+    return asyncio.get_running_loop().time() + min(longest, int(given) / 1000)
 
 
 def route_of(scope: Scope) -> str:
@@ -64,7 +62,8 @@ class RequestLayer:
     """ASGI middleware. Puts `request_id` and `deadline` into the scope, and `X-Request-ID` on the answer.
 
     A request id is taken from the caller if it is 1 to 128 letters, digits, or `._:-`, and made otherwise. The deadline is
-    the loop time after which nobody waits for the answer; whatever waits for something holds itself to it.
+    the loop time after which the caller does not wait for the answer; whatever waits for something holds itself to it. It is
+    None where the caller has not said: then the timeouts of the parts hold.
     """
 
     def __init__(
@@ -112,8 +111,15 @@ class RequestLayer:
         try:
             if self._access is not None:
                 self._access.admit(scope)
-            scope["deadline"] = _deadline(given_timeout, self._longest)
-            await self._answer(scope, receive, send_with_id)
+            scope["deadline"] = None if given_timeout is None else _deadline(given_timeout, self._longest)
+            body = await self._answer(scope, receive, send_with_id)
+            if body is not None:
+                status = 200
+                headers = [
+                    _JSON, (b"content-length", b"%d" % len(body)), (b"x-request-id", request_id.encode()), *protective
+                ]  # fmt: skip
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                await send({"type": "http.response.body", "body": body})
         except asyncio.CancelledError:
             if not scope.get("caller_gone"):
                 raise
@@ -144,29 +150,29 @@ class RequestLayer:
                 event |= fields
             lines.write(event)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] in ("GET", "HEAD"):
-            answer = self._lanes.client(scope) if scope["method"] == "GET" else None
-            body = await answer if answer else None
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> bytes | None:
+        """The body that a lane has made; None where the application has answered."""
+        method = scope["method"]
+        if method == "GET" and (answer := self._lanes.client(scope)):
+            body = await answer
             if body is not None:
-                await send_json(body, send)
-            else:
-                await self._app(scope, receive, send)
-            return
+                return body
+        if method in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return None
         declared = _header(scope, b"content-length")
         if declared and declared.isdigit() and int(declared) > self._max_body_bytes:
             raise self._too_large()
-        if scope["method"] == "POST" and (lane := self._lanes.body(scope, _header(scope, b"content-type"))):
+        if method == "POST" and (lane := self._lanes.body(scope, _header(scope, b"content-type"))):
             content = await read_body(receive, self._max_body_bytes)
             if content is None:
-                return
+                return None
             body = await lane(scope, content)
-            if body is not None:
-                await send_json(body, send)
-            else:
+            if body is None:
                 await self._app(scope, replayed(content, receive), send)
-        else:
-            await self._app(scope, self._limited(receive), send)
+            return body
+        await self._app(scope, self._limited(receive), send)
+        return None
 
     def _limited(self, receive: Receive) -> Receive:
         received = 0

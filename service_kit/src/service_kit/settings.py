@@ -28,7 +28,7 @@ class ServiceSettings(BaseSettings):
     max_head_bytes: int = Field(default=16_384, ge=1024, description="Longest request line and headers that are read.")
     receive_timeout_seconds: float = Field(default=10.0, gt=0, description="Longest time a request may take to arrive.")
     request_timeout_seconds: float = Field(
-        default=5.0, gt=0, description="Longest time a request may take; a caller may ask for less."
+        default=5.0, gt=0, description="Longest time to wait that a caller may ask for."
     )
     max_concurrent_requests: int = Field(default=512, ge=1, description="Requests at work at once; more are refused.")
     drain_seconds: float = Field(
