@@ -137,6 +137,26 @@ def test_what_is_no_client_id_is_an_invalid_request(model_dir: Path, route: str,
     assert problem.errors[0].pointer == "path/client_id"
 
 
+NO_INSTANTS = [
+    "", "6632152556117", "1586563200", "2020-04-11", "2020-04-11T00:00:00", "2021-02-30T00:00:00Z", "0001-01-01T00:00:00+01:00",
+    "2020-04-11T24:00:01Z", "now",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("as_of", [*NO_INSTANTS, 1586563200, 1586563200.5, True, []])
+def test_what_is_no_instant_with_its_zone_is_an_invalid_request(as_of: object) -> None:
+    app = feature_app(FakeStore([ROW]))
+    if isinstance(as_of, str):
+        answer = asked(app, "GET", "/online_feature_store/client_id=5", params={"as_of": as_of})
+        problem = assert_problem(answer, 422, "invalid-request")
+        assert problem.errors
+        assert problem.errors[0].pointer == "query/as_of"
+    body = {"client_ids": [5], "as_of": as_of}
+    problem = assert_problem(asked(app, "POST", "/online_feature_store/batch", json=body), 422, "invalid-request")
+    assert problem.errors
+    assert problem.errors[0].pointer == "#/as_of"
+
+
 BAD_BODIES = [
     "", "nonsense", "[]", "null", '{"client_ids": "5"}', '{"client_ids": [5', '{"client_ids": ["5"]}', '{"client_ids": [5.0]}',
     '{"client_ids": [NaN]}', '{"client_ids": [1e400]}', '{"client_ids": [true]}', '{"client_ids": [0]}',

@@ -77,10 +77,10 @@ def loaded_in_turn(settings: Settings, folder: Path, files: list[list[Loan]]) ->
         return stored(connection)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(300)
 @given(parts())
 @hypothesis_settings(
-    max_examples=150,
+    max_examples=80,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],  # to make an example smaller takes minutes

@@ -79,6 +79,7 @@ def loaded_by_spark(settings: Settings, file: Path) -> dict[str, Any]:
     return report
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java")
 def test_spark_and_duckdb_agree_row_for_row(settings: Settings, tmp_path: Path, capsys: Capture) -> None:
     whole = dirty(tmp_path / "whole.csv", 4_900)
@@ -127,6 +128,7 @@ def test_without_java_one_line_says_so(
     assert capsys.readouterr().err == "The engine Spark needs Java 17 or newer: install it, or set JAVA_HOME.\n"
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java")
 def test_a_master_that_is_none_is_one_line(settings: Settings, loans_file: Path) -> None:
     write(loans_file, [loan(1)])

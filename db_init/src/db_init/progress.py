@@ -33,6 +33,7 @@ class Steps:
         self._task = bars.add_task("", total=None)
 
     def step(self, name: str, rows: int | None = None) -> None:
+        self._bars.refresh()  # a step of a moment is seen, too
         self._bars.remove_task(self._task)  # one that is reset keeps the size that it had
         self._task = self._bars.add_task(name, total=rows)
 
@@ -41,7 +42,7 @@ class Steps:
 
     @contextmanager
     def following(self, share: Callable[[], float]) -> Iterator[None]:
-        """Meanwhile, ask ever again which share of the step is done; below 0 is not known."""
+        """Meanwhile, ask ever again which share of the step is done; below 0 is not known. Afterwards all of it is."""
         done = threading.Event()
         asking = threading.Thread(target=self._follow, args=(share, done), daemon=True)
         if not self._bars.disable:
@@ -52,6 +53,8 @@ class Steps:
             done.set()
             if asking.is_alive():
                 asking.join()
+        [task] = self._bars.tasks
+        self._bars.update(self._task, completed=task.total or 0)
 
     def _follow(self, share: Callable[[], float], done: threading.Event) -> None:
         [task] = self._bars.tasks
@@ -61,8 +64,7 @@ class Steps:
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f} rows/s" if speed else "")
+        return Text(f"{task.completed / task.elapsed:,.0f} rows/s" if task.completed and task.elapsed else "")
 
 
 @contextmanager

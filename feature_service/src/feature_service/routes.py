@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, ValidationError
+from pydantic import ValidationError
 from starlette.types import Scope
 
 from feature_service.store import encode_batch
@@ -18,6 +18,7 @@ from shared_schemas import (
     FeatureBatchRequest,
     FeatureDefinitions,
     FeatureVector,
+    Instant,
     InvalidPart,
     feature_definitions,
 )
@@ -34,7 +35,7 @@ PROBLEMS = problem_responses(
 router = APIRouter(tags=["features"])
 
 
-AsOf = Annotated[AwareDatetime | None, Query(description="Answer as it stood at this instant, not now.")]
+AsOf = Annotated[Instant | None, Query(description="Answer as it stood at this instant, not now.")]
 
 
 @router.get(

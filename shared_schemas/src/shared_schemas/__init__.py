@@ -12,6 +12,7 @@ from shared_schemas.features import (
     FeatureVector,
     feature_definitions,
 )
+from shared_schemas.instants import Instant
 from shared_schemas.models import ModelDetails, ModelFile, ModelList, ModelRole, ModelSummary
 from shared_schemas.predictions import (
     Contribution,
@@ -42,6 +43,7 @@ __all__ = [
     "FeatureWrite",
     "FeatureWritten",
     "Imputation",
+    "Instant",
     "InvalidPart",
     "ModelDetails",
     "ModelFile",

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared_schemas.clients import ClientId
+from shared_schemas.instants import Instant
 
 _INT64 = 2**63
 
@@ -129,7 +130,7 @@ class FeatureBatchRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     client_ids: list[ClientId]
-    as_of: AwareDatetime | None = Field(default=None, description="Answer as it stood at this instant; null is now.")
+    as_of: Instant | None = Field(default=None, description="Answer as it stood at this instant; null is now.")
 
 
 class FeatureBatch(BaseModel):
