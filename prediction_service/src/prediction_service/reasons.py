@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import groupby
 from math import expm1, fsum, inf, nextafter
 from typing import Any, NamedTuple
@@ -16,6 +17,9 @@ MOST_REASONS = 4
 LEAST_CONTRIBUTION = 0.01
 """In log-odds, 1 % of the odds: what adds less is no principal reason."""
 
+COMBINATIONS_KEPT = 4_096
+"""Of cells: about 3 kB each."""
+
 
 class _Cell(NamedTuple):
     """What is known of a feature's values in one interval. `reason`: its code and sentence; None where it is no reason."""
@@ -25,48 +29,67 @@ class _Cell(NamedTuple):
     reason: tuple[str, str] | None
 
 
-class _Cells(NamedTuple):
+class _Feature(NamedTuple):
+    """`cells[i]` holds for edges[i - 1] < x <= edges[i], and the last cell for a missing value."""
+
     name: str
     edges: tuple[float, ...]
     cells: tuple[_Cell, ...]
-    missing: _Cell
+
+
+class _Combination(NamedTuple):
+    """What all vectors have in common whose values lie in the same cells; not to be changed."""
+
+    parts: tuple[tuple[str, float, float], ...]
+    """Of each feature its name, contribution and points."""
+
+    reason_codes: list[dict[str, Any]]
 
 
 class Explainer:
-    """Explains the answers of one scorecard. Everything that depends on a cell alone is worked out beforehand."""
+    """Explains the answers of one scorecard.
+
+    What depends on the cells alone is worked out once for each combination of them; portfolios have one or two thousand.
+    """
 
     def __init__(self, scorecard: Scorecard, texts: ReasonTexts) -> None:
         self.base_log_odds = fsum((scorecard.base, *(table.population_mean for table in scorecard.tables)))
         self._reference = sigmoid(self.base_log_odds)
-        self._features = tuple(_cells(table, texts.features[table.name]) for table in scorecard.tables)
+        self._features = tuple(_feature(table, texts.features[table.name]) for table in scorecard.tables)
+        self._edges = tuple(feature.edges for feature in self._features)
         self._constant = {"explanation_method": METHOD, "reason_texts_version": texts.version}
+        self._combination = lru_cache(COMBINATIONS_KEPT)(self._combined)
 
     def explain(self, stored: Mapping[str, Any], values: Values, probability: float) -> dict[str, Any]:
         """The keys that an explained answer has beyond the plain one.
 
         `stored`: the vector before its check; `values`: what the model was asked; `probability`: what it answered.
         """
-        found = [
-            missing if value is None else cells[bisect_left(edges, value)]
-            for value, (_, edges, cells, missing) in zip(values, self._features, strict=True)
+        positions = [
+            -1 if value is None else bisect_left(edges, value) for value, edges in zip(values, self._edges, strict=True)
         ]
-        per_log_odds = self._points(sum([cell.contribution for cell in found]), probability)
-        contributions = [
-            {
-                "feature": name,
-                "value": stored[name],
-                "value_used": value,
-                "contribution": contribution,
-                "points": contribution * per_log_odds,
-            }
-            for (name, contribution, _), value in zip(found, values, strict=True)
-        ]
+        parts, reason_codes = self._combination(tuple(positions), probability)
         return {
-            "contributions": contributions,
-            "reason_codes": _reasons(found, per_log_odds),
+            "contributions": [
+                {
+                    "feature": name,
+                    "value": stored[name],
+                    "value_used": value,
+                    "contribution": contribution,
+                    "points": points,
+                }
+                for (name, contribution, points), value in zip(parts, values, strict=True)
+            ],
+            "reason_codes": reason_codes,
             "base_log_odds": self.base_log_odds,
             **self._constant,
         }
+
+    def _combined(self, positions: tuple[int, ...], probability: float) -> _Combination:
+        found = [feature.cells[position] for feature, position in zip(self._features, positions, strict=True)]
+        per_log_odds = self._points(sum(cell.contribution for cell in found), probability)
+        parts = tuple((cell.feature, cell.contribution, cell.contribution * per_log_odds) for cell in found)
+        return _Combination(parts, _reasons(found, per_log_odds))
 
     def _points(self, difference: float, probability: float) -> float:
         """Points of score for a unit of log-odds: the mean slope of the score between the reference and the answer.
@@ -99,7 +122,7 @@ def _size(cell: _Cell) -> float:
     return cell.contribution
 
 
-def _cells(table: FeatureTable, texts: FeatureTexts) -> _Cells:
+def _feature(table: FeatureTable, texts: FeatureTexts) -> _Feature:
     """Neighbouring cells that are all adverse are one region in words: "between 4 and 14", however many cells that is."""
     edges, values = list(table.edges), list(table.values)
     if table.name == "age" and (adult := nextafter(ELDERLY, -inf)) not in edges:
@@ -116,7 +139,7 @@ def _cells(table: FeatureTable, texts: FeatureTexts) -> _Cells:
         cells += [_Cell(table.name, added[i], (texts.code, text) if adverse else None) for i in positions]
     missing = table.missing - table.population_mean
     reason = (texts.missing_code, texts.missing) if missing > LEAST_CONTRIBUTION else None
-    return _Cells(table.name, tuple(edges), tuple(cells), _Cell(table.name, missing, reason))
+    return _Feature(table.name, tuple(edges), (*cells, _Cell(table.name, missing, reason)))
 
 
 def _is_reason(name: str, above: float, contribution: float) -> bool:

@@ -88,6 +88,8 @@ class Scorecard:
 
     def probabilities(self, rows: Sequence[Values]) -> list[float]:
         """Of each row, to the bit what `probability` says; feature by feature, which halves the time for hundreds of rows."""
+        if len(rows) == 1:
+            return [self.probability(rows[0])]
         totals = [self.base] * len(rows)
         for column, (edges, contributions, missing) in zip(zip(*rows, strict=True), self._cells, strict=bool(rows)):
             totals = [
