@@ -31,13 +31,19 @@ async def _httpx_client_over_aiohttp(url: str) -> AsyncIterator[Ask]:
 def _transport(make: Callable[[], httpx.AsyncBaseTransport]) -> Callable[[str], object]:
     @asynccontextmanager
     async def opened(url: str) -> AsyncIterator[Ask]:
-        target, headers = httpx.URL(url), [(b"Content-Type", b"application/json")]
+        target = httpx.URL(url)
+        always = [(b"Host", target.netloc), (b"Content-Type", b"application/json")]
         async with make() as transport:
 
             async def ask(body: bytes) -> bytes:
-                request = httpx.Request("POST", target, headers=headers, content=body)
+                headers = [*always, (b"Content-Length", b"%d" % len(body))]
+                request = httpx.Request("POST", target, headers=headers, stream=httpx.ByteStream(body))
                 response = await transport.handle_async_request(request)
-                return await response.aread()
+                assert isinstance(response.stream, httpx.AsyncByteStream)
+                try:
+                    return b"".join([part async for part in response.stream])
+                finally:
+                    await response.aclose()
 
             yield ask
 

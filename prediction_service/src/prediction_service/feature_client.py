@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from random import uniform
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import httpx
 import orjson
@@ -64,7 +64,7 @@ class FeatureClient:
     ) -> None:
         self._transport = transport
         self._url = httpx.URL(f"{base_url.rstrip('/')}/online_feature_store/batch")
-        self._headers = [*_HEADERS, *credential]
+        self._headers = [(b"Host", self._url.netloc), *_HEADERS, *credential]
         self._extensions = {"timeout": timeout.as_dict()}
         self._timeout = timeout.read or _DEFAULT_SECONDS
         # Opens after so many calls in a row that found nobody or took too long; then one call in half a second probes.
@@ -87,25 +87,27 @@ class FeatureClient:
             raise FeatureServiceBroken  # an answer to another question
         return found
 
-    async def _post(self, body: dict[str, list[int]], call: Call) -> bytes:
+    async def _post(self, question: dict[str, list[int]], call: Call) -> bytes:
         if self.breaker.opened:
             raise FeatureServiceUnavailable
         loop = asyncio.get_running_loop()
         latest = loop.time() + self._timeout
         until = latest if call.deadline is None else min(call.deadline, latest)
+        body = orjson.dumps(question)
         headers = [
             *self._headers,
+            (b"Content-Length", b"%d" % len(body)),
             (b"X-Request-ID", call.request_id.encode()),
             (b"X-Request-Timeout-Ms", b"%d" % max(1, (until - loop.time()) * 1000)),
         ]
-        # The transport itself: a client's cookies, redirects and header merging would cost more than the call.
-        request = httpx.Request(
-            "POST", self._url, headers=headers, content=orjson.dumps(body), extensions=self._extensions
-        )
+        # The transport itself: a client's cookies, redirects and header merging would cost more than the call. And streams
+        # instead of contents: what httpx works out about a content takes 25 us a call.
+        stream = httpx.ByteStream(body)
+        request = httpx.Request("POST", self._url, headers=headers, stream=stream, extensions=self._extensions)
         try:
             async with asyncio.timeout_at(until):
                 answer = await self._send(request)
-                content = await answer.aread()
+                content = await _content(answer)
         except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout) as fault:
             if until == latest:  # what a caller's own haste makes late is no fault of the service
                 self._count_fault(fault)
@@ -148,6 +150,14 @@ _HEADERS = [
     (b"Accept", b"application/json"),
     (b"User-Agent", b"prediction-service"),
 ]
+
+
+async def _content(answer: httpx.Response) -> bytes:
+    """As it was sent: no encoding was asked for."""
+    try:
+        return b"".join([part async for part in cast("httpx.AsyncByteStream", answer.stream)])
+    finally:
+        await answer.aclose()
 
 
 def _parse(content: bytes) -> _Batch:

@@ -26,6 +26,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         self._idle: list[_Connection] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
         connection = self._idle.pop() if self._idle else await self._connect(request)
         try:
             response = await connection.exchange(request)
@@ -92,7 +93,10 @@ class _Connection(asyncio.Protocol):
         finally:
             self._answer = None
         return httpx.Response(
-            self._parser.get_status_code(), headers=self._headers, content=b"".join(self._body), request=request
+            self._parser.get_status_code(),
+            headers=self._headers,
+            stream=httpx.ByteStream(b"".join(self._body)),
+            request=request,
         )
 
     def abort(self) -> None:
