@@ -26,7 +26,7 @@ run: $(VENV)/run.stamp  ## everything on this machine, without Docker; DATA=loan
 
 test: $(VENV)/dev.stamp lint  ## lint, types and every test this machine can run (REQUIRE_DOCKER=1: fail without Docker)
 	@tests/docker-or-say-so && stack=tests/stack || { [ -z "$$REQUIRE_DOCKER" ] && stack=; } && \
-	$(BIN)/python -m pytest tests/unit tests/contract tests/integration $$stack
+	$(BIN)/python -m pytest tests/unit tests/contract tests/integration tests/browser $$stack
 
 lint: $(VENV)/dev.stamp  ## ruff, mypy --strict, import directions
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy $(SOURCES) tests && $(BIN)/lint-imports
