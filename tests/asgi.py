@@ -1,5 +1,6 @@
-"""Asks an application without a socket, its lifespan running."""
+"""Asks an application without a socket."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -25,3 +26,14 @@ async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         httpx.AsyncClient(transport=transport, base_url="http://service") as client,
     ):
         yield client
+
+
+def asked(app: FastAPI, path: str, **headers: str) -> httpx.Response:
+    """The answer to a GET, without the lifespan of the application."""
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    return asyncio.run(ask())

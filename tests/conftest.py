@@ -1,47 +1,34 @@
-"""What several folders of tests build on: a small trained model, rows to train it on."""
+"""How all tests run: a trained model for those that need one, property tests that a busy machine does not fail, workers."""
 
-import csv
-import json
-import shutil
+import os
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
-from prediction_service.train import main as train
-from shared_schemas import FEATURE_NAMES
+from once import made_once
+from registries import train_registry
 
+# A machine that is busy is slow and still right. In CI a failure is found again by running it again.
+settings.register_profile(
+    "here", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("here")
 
-def write_training_rows(file: Path, rows: int = 3_000, seed: int = 1) -> Path:
-    """Rows in which risk falls with age, and tenure and amounts are missing at times."""
-    random = np.random.default_rng(seed)
-    with file.open("w", newline="") as out:
-        writer = csv.writer(out)
-        writer.writerow(["id", *FEATURE_NAMES, "status"])
-        for client_id in range(1, rows + 1):
-            age = int(random.integers(20, 70))
-            nb = int(random.integers(0, 40))
-            amount = round(float(random.uniform(100, 200)), 3) if nb else ""
-            tenure = int(random.integers(0, min(age - 18, 30) + 1)) if random.random() > 0.2 else ""
-            bad = random.random() < 0.35 - 0.004 * age
-            writer.writerow([client_id * 7, nb, amount, age, tenure, int(random.integers(0, 2)), int(bad)])
-    return file
+_HERE = Path(__file__).parent
 
 
-def copy_version(registry: Path, name: str, source: str = "first", **changes: Any) -> Path:
-    """A version under another name, as if it had been trained so, its manifest changed."""
-    folder = Path(shutil.copytree(registry / source, registry / name))
-    manifest = json.loads((folder / "manifest.json").read_text()) | {"version": name} | changes
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return folder
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A worker takes a file whole, so that it makes its fixtures once, and all of tests/stack and of tests/browser, which share one system."""
+    for item in items:
+        inside = item.path.relative_to(_HERE)
+        item.add_marker(
+            pytest.mark.xdist_group(whole if (whole := inside.parts[0]) in ("stack", "browser") else inside.as_posix())
+        )
 
 
 @pytest.fixture(scope="session")
 def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A registry with one trained version, "first"."""
-    folder = tmp_path_factory.mktemp("registry")
-    rows = write_training_rows(folder / "rows.csv")
-    models = folder / "models"
-    assert train([str(rows), "--model-dir", str(models), "--version", "first", "--folds", "2", "--repeats", "1"]) == 0
-    return models
+    """A registry with one trained version, "first". The workers share it: a test that changes it copies it first."""
+    return made_once(tmp_path_factory, "registry", train_registry) / "models"

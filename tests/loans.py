@@ -8,7 +8,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ import pytest
 from db_init.__main__ import main
 from db_init.settings import Settings
 
-AS_OF = date(2021, 12, 22)
 NEEDED = ("loan_id", "id", "loan_date", "loan_amount", "birthday", "job_start_date", "flag_own_car", "status")
 Loan = dict[str, str]
 Capture = pytest.CaptureFixture[str]
@@ -49,7 +48,7 @@ def run(settings: Settings, *arguments: object) -> int:
 
 def loaded(settings: Settings, capsys: pytest.CaptureFixture[str], file: Path, *options: object) -> dict[str, Any]:
     capsys.readouterr()
-    assert run(settings, "load", file, "--as-of", AS_OF, "--report", "json", *options) == 0
+    assert run(settings, "load", file, "--report", "json", *options) == 0
     report: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert report["read"] == (
         report["loaded"] + report["unchanged"] + report["dropped"] + sum(report["quarantined"].values())
@@ -63,10 +62,14 @@ def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
 
 
 FEATURES = "nb_previous_loans, avg_amount_loans_previous, age, years_on_the_job, flag_own_car"
-ONLINE = (
-    f"SELECT client_id, {FEATURES}, (event_timestamp AT TIME ZONE 'UTC')::date FROM online_features ORDER BY client_id"
-)
-HISTORY = f"SELECT loan_id, client_id, {FEATURES}, status FROM feature_history ORDER BY loan_id"
+ONLINE = f"SELECT client_id, {FEATURES}, (event_timestamp AT TIME ZONE 'UTC')::date FROM credit_default_features ORDER BY client_id"
+HISTORY = """
+    SELECT event_id, client_id, (said->>'nb_previous_loans')::integer, (said->>'avg_amount_loans_previous')::float8,
+           completed_years((said->'age'->>'since')::date, (event_timestamp AT TIME ZONE 'UTC')::date),
+           completed_years((said->'years_on_the_job'->>'since')::date, (event_timestamp AT TIME ZONE 'UTC')::date),
+           (said->>'flag_own_car')::integer, outcome
+      FROM feature_history WHERE event_id IS NOT NULL ORDER BY event_id
+"""
 
 
 def years(since: str, until: date) -> int | None:
@@ -95,7 +98,7 @@ def expected(loans: Iterable[Loan]) -> tuple[list[tuple[Any, ...]], list[tuple[A
             day = date.fromisoformat(one["loan_date"])
             at_loan = [years(one[column], day) for column in ("birthday", "job_start_date")]
             history.append((int(one["loan_id"]), client, len(earlier), average, *at_loan, car, status))
-        now = [years(own[-1][column], AS_OF) for column in ("birthday", "job_start_date")]
+        now = [years(own[-1][column], datetime.now(UTC).date()) for column in ("birthday", "job_start_date")]
         online.append((client, len(earlier), average, *now, car, day))
     return sorted(history), online
 
@@ -114,7 +117,7 @@ def approximately(table: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 @contextmanager
 def loading(settings: Settings, file: Path) -> Iterator[subprocess.Popen[bytes]]:
     environment = os.environ | {"DB_INIT_DATABASE_URL": settings.database_url.get_secret_value()}
-    command = [sys.executable, "-m", "db_init", "load", str(file), "--as-of", str(AS_OF), "--report", "json"]
+    command = [sys.executable, "-m", "db_init", "load", str(file), "--report", "json"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
         yield process
 

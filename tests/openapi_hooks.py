@@ -1,13 +1,19 @@
 """What the request generator must know of this system: which clients there are, and what JSON Schema cannot say."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import schemathesis
+from pydantic import ValidationError
 
-from shared_schemas import parse_client_id
+from shared_schemas import FeatureBatchRequest, parse_client_id
+from shared_schemas.instants import FIRST_YEAR
 
 CLIENTS = 500
 """Ids from 1 to here exist; requests that are valid ask for these and for as many others."""
+
+
+_NOW = datetime.now(UTC)
 
 
 def _folded(client_id: int) -> int:
@@ -27,9 +33,38 @@ def _as_integers(value: Any) -> Any:
             return value
 
 
+def _in_the_past(text: Any) -> Any:
+    """JSON Schema cannot say that an instant is not in the future, nor from which year on."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return text
+    return text if FIRST_YEAR < instant.year < _NOW.year else f"2019{text[4:]}".replace("-02-29", "-02-28")
+
+
+def _names_features(body: dict[str, Any]) -> bool:
+    """Whether it has `features` that the schema allows. What it does not allow is left, and must be refused."""
+    try:
+        FeatureBatchRequest.model_validate({"client_ids": [1], "features": body["features"]})
+    except (KeyError, ValidationError):
+        return False
+    return True
+
+
+@schemathesis.hook
+def map_query(context: Any, query: Any) -> Any:
+    if query and "limit" in query and str(query["limit"]).isdigit():
+        query |= {"limit": int(query["limit"]) % 1_000 + 1}  # the largest is a setting
+    return query | {"as_of": _in_the_past(query["as_of"])} if query and "as_of" in query else query
+
+
 @schemathesis.hook
 def map_body(context: Any, body: Any) -> Any:
     body = _as_integers(body)
+    if isinstance(body, dict):
+        if _names_features(body):
+            del body["features"]  # names of the set, which the schema does not list
+        body |= {name: _in_the_past(body[name]) for name in ("event_timestamp", "as_of") if name in body}
     ids = body.get("client_ids") if isinstance(body, dict) else None
     if isinstance(ids, list) and all(type(part) is int and parse_client_id(str(part)) for part in ids):
         return body | {"client_ids": [_folded(part) for part in ids]}

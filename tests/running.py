@@ -46,7 +46,7 @@ def service(package: str, **options: object) -> Iterator[Running]:
     environment = os.environ | {f"{prefix}_PORT": str(port)} | named
     process = subprocess.Popen([sys.executable, "-m", package], env=environment, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 httpx.get(f"http://127.0.0.1:{port}/health/live", timeout=1)

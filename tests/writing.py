@@ -9,10 +9,12 @@ import psycopg
 from pydantic import SecretStr
 
 from asgi import client_of
+from both_services import CREDIT_DEFAULT
 from feature_service.app import create_app
 from feature_service.settings import Settings
 from local_stack.postgres import Server
-from shared_schemas import FEATURE_NAMES
+
+NAMES = tuple(feature.name for feature in CREDIT_DEFAULT.features)
 
 
 @asynccontextmanager
@@ -39,7 +41,7 @@ async def read(client: httpx.AsyncClient, as_of: str | None = None, client_id: i
     if answer.status_code == 404:
         return None
     vector = answer.raise_for_status().json()
-    return tuple(vector[name] for name in FEATURE_NAMES)
+    return tuple(vector[name] for name in NAMES)
 
 
 def counted(server: Server, database: str) -> dict[str, int]:

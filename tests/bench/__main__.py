@@ -9,21 +9,24 @@ import os
 import platform
 import statistics
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 
-from bench import peers, servers
+from bench import gateway, million, partitions, peers, servers
 from bench.hop import measure_hop
-from bench.load import LoadError, Measured, Target, measure, pgbench, wrk_path
+from bench.load import LoadError, Measured, Target, fsyncs, measure, pgbench, wrk_path
 from bench.loading import measure_load
+from credit_default import NAMES as FEATURE_NAMES
+from emulated import CREDENTIALS, MISSING, emulator
+from local_stack.decisions import running_log, running_monitor
 from local_stack.postgres import _BIN as POSTGRES_PROGRAMS
 from local_stack.postgres import Server, running_postgres
-from shared_schemas import FEATURE_NAMES
 
 _CONNECTIONS = (1, 32)
 
@@ -98,6 +101,13 @@ def _ratios(rows: dict[str, Row], select: float) -> Iterator[tuple[str, float]]:
         "prediction GET explained: time of a plain one, 32 conns",
         many["prediction GET"] / many["prediction GET explained"],
     )
+    yield "prediction GET recorded / unrecorded, 32 conns", many["prediction GET recorded"] / many["prediction GET"]
+    yield (
+        "prediction GET explained and recorded / plain and unrecorded, 32 conns",
+        many["prediction GET explained, recorded"] / many["prediction GET"],
+    )
+    for kind in ("feature GET", "prediction GET"):
+        yield f"{kind}: 60 features / credit_default", many[f"{kind}, 60 features"] / many[kind]
     together = select + limit.median(1, "p50")
     yield (
         f"p50 at 1 conn: prediction GET / (SELECT {select:.3f} ms + bare hop {limit.median(1, 'p50'):.3f} ms)",
@@ -123,7 +133,8 @@ def _rows(running: dict[str, servers.Running], postgres: psutil.Process, ids: li
     processes = {name: found.process for name, found in running.items()}
     store = {"features": processes["features"], "PostgreSQL": postgres}
     whole = {"prediction": processes["prediction"], **store}
-    features, predictions = running["features"].port, running["prediction"].port
+    recording = {"recording": processes["recording"], **store}
+    features, predictions, recorded = (running[name].port for name in ("features", "prediction", "recording"))
     one, risk = "/online_feature_store/client_id=", "/credit_risk/client_id="
     return [
         Row("limit", Target(running["bare"].port, "/", ids), {"bare": processes["bare"]}),
@@ -135,7 +146,55 @@ def _rows(running: dict[str, servers.Running], postgres: psutil.Process, ids: li
         Row("prediction GET", Target(predictions, risk, ids), whole),
         Row("prediction GET explained", Target(predictions, risk, ids, query="?explain=true"), whole),
         Row("prediction batch of 100", Target(predictions, "/credit_risk/batch", ids, batch=100), whole, vectors=100),
+        Row("prediction GET recorded", Target(recorded, risk, ids), recording),
+        Row("prediction GET explained, recorded", Target(recorded, risk, ids, query="?explain=true"), recording),
     ]
+
+
+def _wide_rows(stack: ExitStack, postgres: Server, folder: Path) -> list[Row]:
+    """The same services with a set of 60 features."""
+    models = folder / "wide models"
+    ids = servers.client_ids(servers.database(postgres, "wide", servers.wide(folder, models)))
+    features = stack.enter_context(servers.feature_service(folder, postgres.url("wide", user="feature_service")))
+    predictions = stack.enter_context(servers.prediction_service(folder, features.port, models))
+    store = {"features": features.process, "PostgreSQL": _postmaster(folder)}
+    return [
+        Row("feature GET, 60 features", Target(features.port, "/online_feature_store/client_id=", ids), store),
+        Row(
+            "prediction GET, 60 features",
+            Target(predictions.port, "/credit_risk/client_id=", ids),
+            {"prediction": predictions.process, **store},
+        ),
+    ]
+
+
+def _dynamodb_rows(stack: ExitStack, postgres: Server, folder: Path, ids: list[int]) -> list[Row]:
+    """Feature GET from an emulator of DynamoDB, whose work is counted apart; none where there is no emulator."""
+    if MISSING:
+        print(f"without DynamoDB: {MISSING}", file=sys.stderr)
+        return []
+    running = stack.enter_context(emulator())
+    store = f"dynamodb://bench?region=eu-central-1&endpoint={running.address}"
+    published = {"DB_INIT_DATABASE_URL": postgres.url("sample"), "DB_INIT_ONLINE_STORE": store, **CREDENTIALS}
+    servers.run_module("db_init", "migrate", **published)
+    servers.run_module("db_init", "publish", "--create-table", "--full", **published)
+    servers.run_module("db_init", "publish", "--stop", **published)
+    reader = postgres.url("sample", user="feature_service")
+    features = stack.enter_context(
+        servers.feature_service(folder, reader, FEATURE_SERVICE_ONLINE_STORE=store, **CREDENTIALS)
+    )
+    counted = {"features": features.process, "emulator": psutil.Process(running.pid)}
+    one = "/online_feature_store/client_id="
+    return [
+        Row("feature GET, DynamoDB", Target(features.port, one, ids), counted),
+        Row(
+            "feature batch of 100, DynamoDB",
+            Target(features.port, "/online_feature_store/batch", ids, batch=100), counted, vectors=100,
+        ),
+    ]  # fmt: skip
+
+
+_PRECOMPUTED = '{"feature_service":"precomputed","entities":{"client_id":[ID]}}'
 
 
 def _peer_rows(running: dict[str, servers.Running], postgres: psutil.Process, ids: list[int]) -> list[Row]:
@@ -148,6 +207,11 @@ def _peer_rows(running: dict[str, servers.Running], postgres: psutil.Process, id
     mlserver = {"MLServer": processes["MLServer"]}
     return [
         Row("Feast", Target(running["Feast"].port, "/get-online-features", ids, body=question), feast),
+        Row(
+            "Feast, precomputed vectors",
+            Target(running["Feast"].port, "/get-online-features", ids, body=_PRECOMPUTED),
+            feast,
+        ),
         Row(
             "MLServer, model only",
             Target(running["MLServer"].port, "/v2/models/single/infer", ids, body=tensor),
@@ -169,6 +233,7 @@ def _peer_rows(running: dict[str, servers.Running], postgres: psutil.Process, id
 def _peer_ratios(rows: dict[str, Row]) -> Iterator[tuple[str, float]]:
     many = {name: row.median(32, "per_second") for name, row in rows.items()}
     yield "feature GET / Feast", many["feature GET"] / many["Feast"]
+    yield "feature GET / Feast, precomputed vectors", many["feature GET"] / many["Feast, precomputed vectors"]
     yield (
         "prediction GET / thin app with Feast and MLServer",
         many["prediction GET"] / many["thin app, Feast, MLServer"],
@@ -199,6 +264,52 @@ def _growth(postgres: Server, folder: Path, arguments: argparse.Namespace) -> No
     _print(rows)
     few, many = (row.median(32, "per_second") for row in rows[1:])
     print(f"\n{arguments.growth:,} clients / {servers.CLIENTS:,} clients: {many / few:.2f}")
+
+
+def _front_door(postgres: Server, folder: Path, arguments: argparse.Namespace) -> None:
+    """Each service directly, and the same through the gateway, with one replica and with two of each."""
+    models = folder / "models"
+    ids = servers.client_ids(servers.database(postgres, "sample", servers.sample(folder, models)))
+    reader = postgres.url("sample", user="feature_service")
+    with ExitStack() as stack:
+        features = [stack.enter_context(servers.feature_service(folder, reader)) for _ in range(2)]
+        predictions = [stack.enter_context(servers.prediction_service(folder, one.port, models)) for one in features]
+        # As compose has it: the call between the services goes through the gateway, too.
+        calls_ports = {"gateway, one replica": servers.free_port(), "gateway, two replicas": servers.free_port()}
+        doors = {}
+        for count, (name, calls_port) in enumerate(calls_ports.items(), 1):
+            behind = [stack.enter_context(servers.prediction_service(folder, calls_port, models)) for _ in range(count)]
+            doors[name] = stack.enter_context(gateway.running(folder / name, features[:count], behind, calls_port))
+        print(f"\n{_machine()}; wrk -t1, {arguments.rounds} rounds of {arguments.seconds} s\n")
+        print("| what is asked | connections | req/s | of direct | p50 / p99 ms | failed |\n|---|---|---|---|---|---|")
+        questions = {
+            "feature GET": ("/online_feature_store/client_id=", features[0]),
+            "prediction GET": ("/credit_risk/client_id=", predictions[0]),
+        }
+        for question, (path, service) in questions.items():
+            ways = {"direct": service} | {name: door for name, door in doors.items() if door}
+            for connections in (32, 256):
+                _print_ways(question, path, ids, ways, connections, arguments)
+
+
+def _print_ways(
+    question: str, path: str, ids: list[int], ways: dict[str, servers.Running], connections: int,
+    arguments: argparse.Namespace,
+) -> None:  # fmt: skip
+    taken: dict[str, list[Measured]] = {name: [] for name in ways}
+    for number in range(arguments.rounds):
+        for name, way in ways.items():
+            taken[name].append(measure(Target(way.port, path, ids), connections, arguments.seconds, {}, number))
+    direct = statistics.median(one.per_second for one in taken["direct"])
+    for name, rounds in taken.items():
+        per_second, p50, p99 = (
+            statistics.median(getattr(one, what) for one in rounds) for what in ("per_second", "p50", "p99")
+        )
+        failed = sum(one.failed for one in rounds)
+        print(
+            f"| {question}, {name} | {connections} | {per_second:,.0f} | {per_second / direct:.2f} | {p50:.1f} / {p99:.1f} | {failed} |",
+            flush=True,
+        )
 
 
 _SUSTAINABLE = 64
@@ -247,6 +358,42 @@ def _load(postgres: Server, _: Path, arguments: argparse.Namespace) -> None:
     print(f"\ntwice the clients: {found[1].seconds / found[0].seconds:.2f} times the time")
 
 
+def _portfolio(postgres: Server, folder: Path, arguments: argparse.Namespace) -> None:
+    print(f"\n{_machine()}\n")
+    million.measure(postgres, folder, arguments.portfolio)
+
+
+def _monitoring(postgres: Server, folder: Path, arguments: argparse.Namespace) -> None:
+    """Prediction GET, recorded, without the monitor and while it counts what is decided, in turn."""
+    models = folder / "models"
+    ids = servers.client_ids(servers.database(postgres, "sample", servers.sample(folder, models)))
+    taken: dict[str, list[Measured]] = {"without the monitor": [], "with the monitor": []}
+    with ExitStack() as stack:
+        features = stack.enter_context(servers.feature_service(folder, postgres.url("sample", user="feature_service")))
+        log = stack.enter_context(running_log(postgres, folder))
+        predictions = stack.enter_context(servers.prediction_service(folder, features.port, models, log))
+        target = Target(predictions.port, "/credit_risk/client_id=", ids)
+        for number in range(2 * arguments.rounds):
+            with running_monitor(log, models, folder) if number % 4 in (1, 2) else nullcontext():
+                time.sleep(_SETTLED_SECONDS)
+                name = "with the monitor" if number % 4 in (1, 2) else "without the monitor"
+                taken[name].append(measure(target, 32, arguments.seconds, {}, number))
+    print(f"\n{_machine()}; wrk -t1, 32 connections, {arguments.rounds} rounds of {arguments.seconds} s each\n")
+    print("| prediction GET recorded | req/s | p50 / p99 ms | failed |\n|---|---|---|---|")
+    medians = []
+    for name, rounds in taken.items():
+        per_second, p50, p99 = (
+            statistics.median(getattr(one, what) for one in rounds) for what in ("per_second", "p50", "p99")
+        )
+        medians.append(per_second)
+        print(f"| {name} | {per_second:,.0f} | {p50:.1f} / {p99:.1f} | {sum(one.failed for one in rounds)} |")
+    print(f"\nwith / without: {medians[1] / medians[0]:.2f}")
+
+
+_SETTLED_SECONDS = 4
+"""The monitor has started and has counted what was decided before."""
+
+
 def _postmaster(folder: Path) -> psutil.Process:
     return psutil.Process(int((folder / "postgres/cluster/postmaster.pid").read_text().split()[0]))
 
@@ -260,8 +407,18 @@ def _bench(postgres: Server, folder: Path, arguments: argparse.Namespace) -> Non
     with ExitStack() as stack:
         running = {"bare": stack.enter_context(servers.bare(folder))}
         running["features"] = stack.enter_context(servers.feature_service(folder, reader))
-        running["prediction"] = stack.enter_context(servers.prediction_service(folder, running["features"], models))
+        running["prediction"] = stack.enter_context(
+            servers.prediction_service(folder, running["features"].port, models)
+        )
+        log = stack.enter_context(running_log(postgres, folder))
+        running["recording"] = stack.enter_context(
+            servers.prediction_service(folder, running["features"].port, models, log)
+        )
         rows = _rows(running, _postmaster(folder), ids)
+        if not arguments.only or "60 features" in str(arguments.only):
+            rows += _wide_rows(stack, postgres, folder)
+        if not arguments.only or "DynamoDB" in str(arguments.only):
+            rows += _dynamodb_rows(stack, postgres, folder, ids)
         if arguments.peers:
             started = peers.start(stack, folder, socket_dir, "sample", folder / "rows.parquet")
             rows += _peer_rows(started, _postmaster(folder), ids)
@@ -277,6 +434,7 @@ def _bench(postgres: Server, folder: Path, arguments: argparse.Namespace) -> Non
             for _ in range(arguments.rounds)
         )
         print(f"\npgbench, single-row SELECT, prepared, 8 clients, Unix socket: {tps:,.0f} a second")
+        print(f"pg_test_fsync, fdatasync of 8 kB: {fsyncs(POSTGRES_PROGRAMS / 'pg_test_fsync', folder):,.0f} a second")
         if not arguments.only:
             named = {row.name: row for row in rows}
             for name, ratio in (*_ratios(named, select), *(_peer_ratios(named) if arguments.peers else ())):
@@ -291,6 +449,11 @@ def _bench(postgres: Server, folder: Path, arguments: argparse.Namespace) -> Non
             print(
                 f"{name}: ready in {process.ready_seconds:.2f} s, {servers.resident_megabytes(process):.0f} MB resident"
             )
+
+
+def _partitions(postgres: Server, _: Path, arguments: argparse.Namespace) -> None:
+    print(f"\n{_machine()}; {arguments.partitions:,} rows; two readers of vectors, two as of an instant, two writers\n")
+    partitions.measure(postgres, arguments.partitions)
 
 
 def main() -> int:
@@ -308,6 +471,20 @@ def main() -> int:
         "--overload", action="store_true", help="instead: feature GET at more load than can be sustained"
     )
     parser.add_argument("--load", action="store_true", help="instead: loading raw loans beside a plain COPY")
+    parser.add_argument("--front-door", action="store_true", help="instead: the services through the gateway")
+    parser.add_argument("--monitoring", action="store_true", help="instead: predictions with and without the monitor")
+    parser.add_argument(
+        "--portfolio",
+        type=int,
+        metavar="CLIENTS",
+        help="instead: score-all of this many clients, and the audit of their log",
+    )
+    parser.add_argument(
+        "--partitions",
+        type=int,
+        metavar="ROWS",
+        help="instead: the migration of a history of this many rows, under load",
+    )
     parser.add_argument("--only", action="append", help="name of a row; the limit is always taken")
     arguments = parser.parse_args()
     try:
@@ -318,7 +495,15 @@ def main() -> int:
     folder = arguments.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with running_postgres(folder) as postgres:
-        modes = {"overload": _overload, "growth": _growth, "load": _load}
+        modes = {
+            "portfolio": _portfolio,
+            "monitoring": _monitoring,
+            "partitions": _partitions,
+            "front_door": _front_door,
+            "overload": _overload,
+            "growth": _growth,
+            "load": _load,
+        }
         mode = next((what for name, what in modes.items() if getattr(arguments, name)), _bench)
         mode(postgres, folder, arguments)
     return 0

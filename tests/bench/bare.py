@@ -2,10 +2,11 @@
 
 from typing import Any
 
-_BODY = (
-    b'{"client_id":5036067,"nb_previous_loans":5,"avg_amount_loans_previous":116.07789731273293,"age":43,'
-    b'"years_on_the_job":1,"flag_own_car":1,"event_timestamp":"2020-04-11T00:00:00Z"}'
-)
+import orjson
+
+from credit_default import ROW
+
+_BODY = orjson.dumps(ROW, option=orjson.OPT_UTC_Z)
 _START = {
     "type": "http.response.start",
     "status": 200,

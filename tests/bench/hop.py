@@ -10,7 +10,7 @@ import httpx
 import uvloop
 from httpx_aiohttp import AiohttpTransport
 
-from prediction_service.http_transport import Http1Transport
+from prediction_service.features.transport import Http1Transport
 
 Ask = Callable[[bytes], Awaitable[object]]
 _HEADERS = {"Content-Type": "application/json"}

@@ -141,3 +141,13 @@ def pgbench(program: Path, socket_dir: str, database: str, ids: Sequence[int], c
     if found is None:
         raise LoadError(f"pgbench said: {done.stdout}")
     return float(found[1])
+
+
+def fsyncs(program: Path, folder: Path) -> float:
+    """How often a second this disk makes 8 kB durable, as PostgreSQL's own tool measures it."""
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        done = subprocess.run(
+            [program, "--secs-per-test=1", f"--filename={place}/fsync"], check=True, capture_output=True, text=True
+        )
+    [first, *_] = re.findall(r"^\s+fdatasync\s+([0-9.]+) ops/sec", done.stdout, re.MULTILINE)
+    return float(first)

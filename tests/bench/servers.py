@@ -11,14 +11,19 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from random import Random
+from typing import Any, NamedTuple
 
+import orjson
 import psutil
 import psycopg
 import uvloop
 from asyncpg import connect as asyncpg_connect
 
+from bench.wide import write_clients, write_feature_set
+from local_stack.decisions import RunningLog
 from local_stack.postgres import Server
+from shared_schemas import Feature, FeatureSet
 
 CLIENTS = 36_457
 """As many as the original demo's store had."""
@@ -95,12 +100,19 @@ def feature_service(folder: Path, database_url: str, **options: str) -> Iterator
 
 
 @contextmanager
-def prediction_service(folder: Path, features: Running, models: Path) -> Iterator[Running]:
+def prediction_service(
+    folder: Path, features_port: int, models: Path, log: RunningLog | None = None
+) -> Iterator[Running]:
+    """It records its decisions where a log is given."""
     port = free_port()
+    recording = {"PREDICTION_SERVICE_DECISION_LOG": "off"}
+    if log is not None:
+        recording = {"PREDICTION_SERVICE_DECISION_LOG_DATABASE_URL": log.writer_url}
     environment = {
         "PREDICTION_SERVICE_PORT": str(port),
-        "PREDICTION_SERVICE_FEATURE_SERVICE_URL": f"http://127.0.0.1:{features.port}",
+        "PREDICTION_SERVICE_FEATURE_SERVICE_URL": f"http://127.0.0.1:{features_port}",
         "PREDICTION_SERVICE_MODEL_DIR": str(models),
+        **recording,
     }
     command = [sys.executable, "-m", "prediction_service"]
     with server(command, port, "/health/ready", folder / "prediction_service.log", **environment) as running:
@@ -145,22 +157,58 @@ def sample(folder: Path, models: Path) -> Callable[[str], None]:
     return fill
 
 
+WIDE_CLIENTS = 10_000
+
+
+def wide(folder: Path, models: Path) -> Callable[[str], None]:
+    """Fills a database with clients of 60 features, through the commands that everybody uses, and trains on them."""
+
+    def fill(url: str) -> None:
+        features, clients, rows = folder / "wide.toml", folder / "wide.csv", folder / "wide.parquet"
+        write_feature_set(features)
+        write_clients(clients, WIDE_CLIENTS)
+        environment = {"DB_INIT_DATABASE_URL": url}
+        run_module("db_init", "migrate", **environment)
+        run_module("db_init", "apply", str(features), **environment)
+        run_module("db_init", "import-features", str(clients), **environment)
+        run_module("db_init", "export-training", str(rows), **environment)
+        run_module(
+            "prediction_service.train", str(rows), "--model-dir", str(models), "--repeats", "1", OMP_NUM_THREADS="1"
+        )
+        clients.unlink()
+
+    return fill
+
+
 def generated(clients: int) -> Callable[[str], None]:
-    """Fills a database with clients 1 to n, straight in SQL."""
+    """Fills a database with clients 1 to n, of the set that is applied at first."""
 
     def fill(url: str) -> None:
         run_module("db_init", "migrate", DB_INIT_DATABASE_URL=url)
         with psycopg.connect(url) as connection:
-            connection.execute(
-                """INSERT INTO online_features
-                   SELECT n, n %% 61, 100 + n %% 97 / 7.0, 20 + n %% 50, n %% 40, n %% 2, '2020-12-01Z'::timestamptz
-                     FROM generate_series(1, %s) AS n""",
-                [clients],
-            )
+            [features] = connection.execute("SELECT document FROM feature_sets WHERE current").fetchone() or [{}]
+            written = FeatureSet.model_validate(features).features
+            random = Random(7)
+            copy = "COPY online_features (client_id, event_timestamp, v) FROM STDIN"
+            with connection.cursor().copy(copy) as rows:
+                for client_id in range(1, clients + 1):
+                    values = {feature.key: _value(feature, random) for feature in written}
+                    rows.write_row([client_id, "2020-12-01Z", orjson.dumps(values).decode()])
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE online_features")
 
     return fill
+
+
+def _value(feature: Feature, random: Random) -> Any:
+    """Some value that may be of this feature."""
+    if feature.completed_years_since:
+        return {"since": f"{random.randint(1950, 2000)}-{random.randint(1, 12):02}-{random.randint(1, 28):02}"}
+    if feature.categories:
+        return random.choice(feature.categories)
+    least = feature.minimum or 0
+    most = 1 if feature.type == "flag" else feature.maximum or least + 1000
+    return random.randint(int(least), int(most)) if feature.whole else random.uniform(least, most)
 
 
 def client_ids(url: str) -> list[int]:
@@ -170,10 +218,7 @@ def client_ids(url: str) -> list[int]:
 
 def select_p50(url: str, ids: list[int], seconds: float = 2.0) -> float:
     """Milliseconds of the median single-row SELECT through asyncpg, one connection, nothing else."""
-    statement = (
-        "SELECT client_id, nb_previous_loans, avg_amount_loans_previous, age, years_on_the_job, flag_own_car, "
-        "event_timestamp FROM online_features WHERE client_id = $1"
-    )
+    statement = "SELECT client_id, event_timestamp, v, times FROM online_features WHERE client_id = $1"
 
     async def run() -> float:
         connection = await asyncpg_connect(url)

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +19,25 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute, Mount
 
 from asgi import client_of
-from feature_service.access import RULES as FEATURE_RULES
+from both_services import FakeStore, encoded
 from feature_service.app import create_app as create_feature_app
+from feature_service.routes.reading import operations as feature_operations
 from feature_service.settings import Settings as FeatureSettings
-from feature_service.store import encode
-from feature_service.writer import WriteMetrics
+from feature_service.store.online import Said
+from feature_service.store.postgresql.writer import WriteMetrics
 from local_stack.front import FrontDoor
 from prediction_service.app import create_app as create_prediction_app
-from prediction_service.feature_client import FeatureClient, open_feature_client
+from prediction_service.features.client import FeatureClient, open_feature_client
 from prediction_service.settings import Settings as PredictionSettings
-from service_kit import access
 from service_kit.__main__ import main
-from service_kit.access import Access
-from service_kit.api_keys import SCOPES, ApiKey, KeysRefused, digest_of, new_key, parse_keys, read_keys
-from service_kit.batching import Call
+from service_kit.access import rules as access
+from service_kit.access.keys import SCOPES, ApiKey, KeysRefused, digest_of, new_key, parse_keys, read_keys
+from service_kit.access.rules import Access
 from service_kit.problems import RateLimited, Unauthenticated
+from service_kit.request.ask import Ask
 from service_kit.service import why_not_listen
-from shared_schemas import FeatureWrite
 
+FEATURE_RULES = [operation.rule for operation in feature_operations]
 KEYS = {name: new_key() for name in (*SCOPES, "expired")}
 LINES = "\n".join(
     [
@@ -45,37 +46,24 @@ LINES = "\n".join(
         f"name=old scopes=admin sha256={digest_of(KEYS['expired'].encode()).hex()} expires=2020-01-01",
     ]
 )
-VECTOR = encode(dict.fromkeys(("nb_previous_loans", "avg_amount_loans_previous", "age", "years_on_the_job", "flag_own_car"))
-                | {"client_id": 5, "event_timestamp": "2020-04-11T00:00:00Z"})  # fmt: skip
-
-
-class OneVector:
-    """A store that knows client 5."""
-
-    async def vector(self, client_id: int, call: Call, _: datetime | None = None) -> bytes | None:
-        return (await self.vectors([client_id], call)).get(client_id)
-
-    async def vectors(self, client_ids: Iterable[int], _: Call, __: datetime | None = None) -> dict[int, bytes]:
-        return {5: VECTOR} if 5 in client_ids else {}
-
-    async def ping(self) -> None:
-        return
+ROW = {"client_id": 5, "event_timestamp": datetime(2020, 4, 11, tzinfo=UTC)}
+VECTOR = encoded(ROW)
 
 
 class TakesAll:
     """A writer to which everything is news."""
 
-    async def write(self, client_id: int, vector: FeatureWrite) -> bool:
-        return True
+    async def write(self, client_id: int, said: Said, _: Ask[Any]) -> list[str]:
+        return []
 
-    async def erase(self, client_id: int) -> bool:
+    async def erase(self, client_id: int, id_column: str, _: Ask[Any]) -> bool:
         return True
 
 
 def feature_app(**settings: Any) -> FastAPI:
     @asynccontextmanager
     async def open_store(_: FeatureSettings) -> AsyncIterator[Any]:
-        yield OneVector()
+        yield FakeStore([ROW])
 
     @asynccontextmanager
     async def open_writer(_: FeatureSettings, __: WriteMetrics) -> AsyncIterator[Any]:
@@ -90,7 +78,7 @@ def prediction_app(model_dir: Path, **settings: Any) -> FastAPI:
         answer = httpx.Response(200, content=b'{"features":[' + VECTOR + b'],"not_found":[]}')
         yield FeatureClient(httpx.MockTransport(lambda _: answer), "http://f", httpx.Timeout(1))
 
-    return create_prediction_app(PredictionSettings(model_dir=model_dir, **settings), open_client)
+    return create_prediction_app(PredictionSettings(decision_log=False, model_dir=model_dir, **settings), open_client)
 
 
 def asked(app: FastAPI, method: str, url: str, **options: Any) -> httpx.Response:
@@ -110,11 +98,21 @@ def routes_of(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str]]:
             yield from routes_of(route.original_router.routes)
         else:
             for method in getattr(route, "methods", ()):
-                yield method, getattr(route, "path").replace("{client_id:path}", "5").replace("{version:path}", "first")  # noqa: B009 -- untyped
+                path: str = getattr(route, "path")  # noqa: B009 -- untyped
+                for parameter, value in PARAMETERS.items():
+                    path = path.replace(parameter, value)
+                yield method, path
 
 
 def is_open(path: str) -> bool:
-    return path.startswith(("/health/", "/docs")) or path == "/openapi.json"
+    return (
+        path.startswith(("/health/", "/docs", "/console/"))
+        or path in ("/openapi.json", "/console")
+        or path in OPEN_TO_FOREIGN_CLIENTS
+    )
+
+
+OPEN_TO_FOREIGN_CLIENTS = {"/v2/health/live", "/v2/health/ready", "/ping", "/health", "/feast/health"}
 
 
 @pytest.fixture
@@ -122,24 +120,79 @@ def apps(model_dir: Path) -> list[FastAPI]:
     return [feature_app(api_keys=LINES), prediction_app(model_dir, api_keys=LINES)]
 
 
-SCOPE_OF = {
+SCOPE_OF: dict[tuple[str, str], str | None] = {
     ("GET", "/online_feature_store/client_id=5"): "features:read",
     ("POST", "/online_feature_store/batch"): "features:read",
     ("PUT", "/online_feature_store/client_id=5"): "features:write",
     ("DELETE", "/online_feature_store/client_id=5"): "features:write",
+    ("GET", "/online_feature_store"): "features:read",
     ("GET", "/feature_definitions"): "features:read",
+    ("POST", "/get-online-features"): "features:read",
+    ("POST", "/push"): "features:write",
+    ("POST", "/write-to-online-store"): "features:write",
+    ("POST", "/feast/get-online-features"): "features:read",
+    ("POST", "/feast/push"): "features:write",
+    ("POST", "/feast/write-to-online-store"): "features:write",
+    ("GET", "/feast/health"): None,
+    ("GET", "/health"): None,
     ("GET", "/credit_risk/client_id=5"): "predict",
+    ("POST", "/credit_risk/client_id=5/preview"): "predict",
     ("POST", "/credit_risk/batch"): "predict",
     ("POST", "/credit_risk"): "predict",
     ("GET", "/models"): "predict",
     ("GET", "/models/first"): "predict",
+    ("GET", "/models/first/tables"): "predict",
+    ("GET", "/models/first/reference"): "predict",
+    ("GET", "/decisions"): "decisions:read",
+    ("GET", "/decisions/counts"): "decisions:read",
+    ("GET", "/decisions/ID"): "decisions:read",
+    ("GET", "/decisions/ID/proof"): "decisions:read",
+    ("GET", "/decisions/ID/statement"): "decisions:read",
+    ("GET", "/decisions/ID/reviews"): "decisions:read",
+    ("POST", "/decisions/ID/replay"): "decisions:read",
+    ("POST", "/decisions/ID/reviews"): "decisions:review",
+    ("POST", "/decisions/ID/reconsider"): "predict",
+    ("DELETE", "/decisions"): "decisions:erase",
+    ("POST", "/outcomes"): "outcomes:write",
+    ("GET", "/decision_log/checkpoint"): None,
+    ("GET", "/decision_log/tile/0/000"): None,
+    ("GET", "/v2"): "predict",
+    ("GET", "/v2/health/live"): None,
+    ("GET", "/v2/health/ready"): None,
+    ("GET", "/v2/models"): "predict",
+    ("POST", "/v2/repository/index"): "predict",
+    ("GET", "/v2/models/m"): "predict",
+    ("GET", "/v2/models/m/ready"): "predict",
+    ("GET", "/v2/models/m/versions/first"): "predict",
+    ("GET", "/v2/models/m/versions/first/ready"): "predict",
+    ("POST", "/v2/models/m/infer"): "predict",
+    ("POST", "/v2/models/m/versions/first/infer"): "predict",
+    ("GET", "/ping"): None,
+    ("GET", "/version"): "predict",
+    ("POST", "/invocations"): "predict",
+    ("GET", "/monitoring/stability"): "metrics:read",
+    ("GET", "/monitoring/performance"): "metrics:read",
+    ("GET", "/monitoring/fairness"): "metrics:read",
+    ("GET", "/monitoring/alarms"): "metrics:read",
+    ("POST", "/monitoring/alarms/ALARM/acknowledge"): "admin",
+    ("GET", "/models/first/dossier"): "metrics:read",
     ("GET", "/metrics"): "metrics:read",
     ("HEAD", "/metrics"): "metrics:read",
 }
+KEYLESS = frozenset({
+    "/health", "/feast/health", "/ping", "/v2/health/live", "/v2/health/ready", "/decision_log/checkpoint",
+    "/decision_log/tile/{path}",
+})  # fmt: skip
+PARAMETERS = {
+    "{alarm_id:path}": "ALARM", "{alarm_id}": "ALARM",
+    "{client_id:path}": "5", "{client_id}": "5", "{version:path}": "first", "{version}": "first", "{model:path}": "m",
+    "{model}": "m", "{decision_id:path}": "ID", "{decision_id}": "ID", "{path:path}": "0/000",
+    "/console/docs/{name:path}": "/console/docs/how-to/keys", "{name:path}": "app.js",
+}  # fmt: skip
 BODIES: dict[str, object] = {
     "/online_feature_store/batch": {"client_ids": [5]},
     "/credit_risk/batch": {"client_ids": [5]},
-    "/online_feature_store/client_id=5": {"event_timestamp": "2020-04-11T00:00:00Z"},
+    "/online_feature_store/client_id=5": {"event_timestamp": "2020-04-11T00:00:00Z", "age": 40},
 }
 
 
@@ -152,14 +205,19 @@ def test_every_route_needs_the_key_that_it_is_for(apps: list[FastAPI]) -> None:
                 asked(app, method, path, headers={"X-API-Key": key} if key else {}, json=BODIES.get(path, {}))
                 for key in headers
             ]
+            statuses = [answer.status_code for answer in answers]
             if is_open(path):
-                assert {answer.status_code for answer in answers} == {200}, path
+                assert set(statuses) == ({307} if path in ("/console", "/console/docs") else {200}), path
                 continue
             guarded.add((method, path))
-            done = 204 if method == "DELETE" else 200
-            expected = [401] * 3 + [done if scope in (SCOPE_OF[method, path], "admin") else 403 for scope in SCOPES]
-            assert [answer.status_code for answer in answers] == expected, (method, path)
-    assert guarded == SCOPE_OF.keys()
+            needed = SCOPE_OF[method, path]
+            if needed is None:
+                assert not {401, 403} & set(statuses), (method, path)
+                continue
+            assert statuses[:3] == [401] * 3, (method, path)
+            refused = [status == 403 for status in statuses[3:]]
+            assert refused == [scope not in (needed, "admin") for scope in SCOPES], (method, path)
+    assert guarded == {route for route in SCOPE_OF if not is_open(route[1])}
 
 
 def test_the_refusals_are_problems_and_all_unauthenticated_ones_are_the_same(apps: list[FastAPI]) -> None:
@@ -205,10 +263,12 @@ def test_addresses_that_are_none_tell_nothing_without_a_key(apps: list[FastAPI])
         "/nothing",
         "/",
         "/docsx",
+        "/consolex",
         "/healthy",
         "/openapi.jsonx",
-        "/health",
-        "/online_feature_store",
+        "/healthz",
+        "/feast/healthz",
+        "/feast/nothing",
     ):
         assert asked(apps[0], "GET", path).status_code == 401, path
         for scope in ("features:read", "metrics:read"):
@@ -235,7 +295,7 @@ def test_a_request_that_is_refused_is_not_read(apps: list[FastAPI]) -> None:
 
 def test_below_a_prefix_the_same_keys_are_needed(model_dir: Path) -> None:
     async def scenario() -> None:
-        door = FrontDoor(feature_app(api_keys=LINES), prediction_app(model_dir, api_keys=LINES))
+        door = FrontDoor(feature_app(api_keys=LINES), prediction_app(model_dir, api_keys=LINES), FeatureSettings())
         async with door._lifespan(door._own), httpx.AsyncClient(
             transport=httpx.ASGITransport(door), base_url="http://front"
         ) as client:  # fmt: skip
@@ -343,6 +403,32 @@ def test_a_changed_file_is_followed_and_a_broken_one_is_not(tmp_path: Path) -> N
     assert (admitted(first), admitted(second)) == (True, False)
 
 
+def test_a_file_that_cannot_be_read_for_a_moment_does_not_keep_the_old_key_valid(tmp_path: Path) -> None:
+    old, new = new_key(), new_key()
+    line = "name=a scopes=features:read sha256={}\n"
+    file = tmp_path / "keys"
+    file.write_text(line.format(digest_of(old.encode()).hex()))
+    gate = access.open_access(FeatureSettings(api_keys_file=file), FEATURE_RULES)
+    assert gate is not None
+
+    def admitted(key: str) -> bool:
+        gate._next_look = 0
+        try:
+            gate.admit(request_scope(key))
+        except Unauthenticated:
+            return False
+        return True
+
+    content = line.format(digest_of(new.encode()).hex())
+    file.write_bytes(b"\xff" + content.encode())
+    stat = file.stat()
+    assert admitted(old)
+    # Of the same size, inode and time: only its ctime differs from the file that could not be read.
+    file.write_bytes(content.encode() + b" ")
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert (admitted(old), admitted(new)) == (False, True)
+
+
 def test_keys_of_the_variable_and_of_the_file_stand_together(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(f"name=new scopes=admin sha256={'0' * 64}\n")
@@ -420,8 +506,9 @@ def test_the_openapi_documents_name_both_headers_and_what_needs_them(apps: list[
         assert document["components"]["securitySchemes"]["Bearer"]["scheme"] == "bearer"
         for path, operations in document["paths"].items():
             for operation in operations.values():
-                assert ("security" not in operation) == is_open(path)
-                assert ({"401", "403", "429"} <= operation["responses"].keys()) == (not is_open(path))
+                keyless = is_open(path) or path in KEYLESS
+                assert ("security" not in operation) == keyless, path
+                assert ({"401", "403", "429"} <= operation["responses"].keys()) == (not keyless), path
     open_to_all = asked(feature_app(), "GET", "/openapi.json").json()
     assert "security" not in json.dumps(open_to_all["paths"])
 
@@ -449,7 +536,7 @@ def test_logs_name_the_key_and_never_hold_it(tmp_path: Path) -> None:
     """In a process of its own: loggers keep the sink that they first wrote to."""
     program = (
         "import asyncio, sys, httpx\n"
-        "from service_kit.logs import configure_logs\n"
+        "from service_kit.telemetry.logs import configure_logs\n"
         "configure_logs('DEBUG')\n"
         "from feature_service.app import create_app\n"
         "app = create_app()\n"

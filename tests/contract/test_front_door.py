@@ -17,7 +17,7 @@ from prediction_service.settings import Settings as PredictionSettings
 
 
 class NoStore:
-    async def ping(self) -> None:
+    async def ping(self, _: Any) -> None:
         return
 
     async def vector(self, *_: Any) -> None:
@@ -30,8 +30,8 @@ def asked(model_dir: Path, *urls: str) -> list[httpx.Response]:
         yield NoStore()
 
     async def ask() -> list[httpx.Response]:
-        predictions = create_prediction_app(PredictionSettings(model_dir=model_dir))
-        front = FrontDoor(create_feature_app(FeatureSettings(), open_store), predictions)
+        predictions = create_prediction_app(PredictionSettings(decision_log=False, model_dir=model_dir))
+        front = FrontDoor(create_feature_app(FeatureSettings(), open_store), predictions, FeatureSettings())
         async with front._lifespan(front):
             transport = httpx.ASGITransport(front)
             async with httpx.AsyncClient(transport=transport, base_url="http://front") as client:
@@ -47,6 +47,7 @@ def asked(model_dir: Path, *urls: str) -> list[httpx.Response]:
         ("/feature-service/online_feature_store/client_id=4", "client-not-found"),
         ("/credit_risk/client_id=x", "invalid-request"),
         ("/models/nobody", "model-not-found"),
+        ("/monitoring/alarms", "decision-log-off"),
         ("/nothing", "not-found"),
     ],
 )

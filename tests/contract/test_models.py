@@ -11,18 +11,18 @@ import httpx
 import pytest
 
 from asgi import client_of
-from conftest import copy_version
 from prediction_service.app import create_app
-from prediction_service.artefact import record_files
-from prediction_service.model import verified
-from prediction_service.registry import activate, clear_role, give_role
 from prediction_service.settings import Settings
+from prediction_service.versions.artefact import record_files
+from prediction_service.versions.folder import activate, clear_role, give_role
+from prediction_service.versions.serving import verified
+from registries import copy_version
 from shared_schemas import ModelDetails, ModelList
 
 
 def asked(model_dir: Path, url: str) -> httpx.Response:
     async def ask() -> httpx.Response:
-        async with client_of(create_app(Settings(model_dir=model_dir))) as client:
+        async with client_of(create_app(Settings(decision_log=False, model_dir=model_dir))) as client:
             return await client.get(url)
 
     return asyncio.run(ask())
@@ -145,7 +145,7 @@ def test_a_challenger_is_followed_and_compared_and_changes_no_answer(registry: P
     values = {"age": 40, "nb_previous_loans": 7}
 
     async def scenario() -> None:
-        async with client_of(create_app(Settings(model_dir=registry))) as client:
+        async with client_of(create_app(Settings(decision_log=False, model_dir=registry))) as client:
             plain = await client.post("/credit_risk", json=values)
             give_role(registry, "challenger", "newer")
             await asyncio.sleep(2)  # the promise
@@ -203,7 +203,10 @@ def test_versions_are_switched_under_load_without_a_failure_or_a_mixture(registr
         stop.set()
 
     async def scenario() -> None:
-        async with client_of(create_app(Settings(model_dir=registry))) as client, asyncio.TaskGroup() as group:
+        async with (
+            client_of(create_app(Settings(decision_log=False, model_dir=registry))) as client,
+            asyncio.TaskGroup() as group,
+        ):
             for _ in range(8):
                 group.create_task(ask(client))
             group.create_task(switch())

@@ -3,9 +3,7 @@
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,60 +12,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+import credit_default
 from asgi import client_of, transport_to
-from conftest import write_training_rows
-from feature_service.app import create_app as create_feature_app
-from feature_service.errors import StoreUnavailable
-from feature_service.settings import Settings as FeatureSettings
-from feature_service.store import encode
-from prediction_service.app import create_app as create_prediction_app
-from prediction_service.feature_client import FeatureClient
-from prediction_service.settings import Settings as PredictionSettings
+from both_services import CREDIT_DEFAULT, FakeStore, assert_problem, encoded, feature_app, prediction_app
+from credit_default import ROW
 from prediction_service.train import main as train
-from service_kit.batching import Call
-from shared_schemas import CreditRisk, CreditRiskBatch, FeatureBatch, FeatureVector, Problem
-
-ROW = {
-    "client_id": 5, "nb_previous_loans": 7, "avg_amount_loans_previous": 128.90637116931464, "age": 33,
-    "years_on_the_job": None, "flag_own_car": 1, "event_timestamp": datetime(2020, 4, 11, tzinfo=UTC),
-}  # fmt: skip
-
-
-class FakeStore:
-    """The online store as a dict; `away` is PostgreSQL's absence."""
-
-    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        self.rows = {row["client_id"]: row for row in rows}
-        self.away = False
-
-    async def vector(self, client_id: int, call: Call, as_of: datetime | None = None) -> bytes | None:
-        return (await self.vectors([client_id], call, as_of)).get(client_id)
-
-    async def vectors(self, client_ids: Iterable[int], _: Call, as_of: datetime | None = None) -> dict[int, bytes]:
-        await self.ping()
-        found = {i: self.rows[i] for i in client_ids if i in self.rows}
-        return {i: encode(row) for i, row in found.items() if as_of is None or row["event_timestamp"] <= as_of}
-
-    async def ping(self) -> None:
-        if self.away:
-            raise StoreUnavailable
-
-
-def feature_app(store: FakeStore) -> FastAPI:
-    @asynccontextmanager
-    async def open_store(_: FeatureSettings) -> AsyncIterator[Any]:
-        yield store
-
-    return create_feature_app(FeatureSettings(), open_store)
-
-
-def prediction_app(transport: httpx.AsyncBaseTransport, model_dir: Path) -> FastAPI:
-    @asynccontextmanager
-    async def open_client(settings: PredictionSettings) -> AsyncIterator[FeatureClient]:
-        yield FeatureClient(transport, "http://features", httpx.Timeout(settings.feature_service_timeout_seconds))
-
-    settings = PredictionSettings(model_dir=model_dir, feature_service_timeout_seconds=0.3)
-    return create_prediction_app(settings, open_client)
+from registries import write_training_rows
+from service_kit.request.ask import Ask
+from shared_schemas import CreditRisk, CreditRiskBatch, FeatureBatch
 
 
 def asked(app: FastAPI, method: str, url: str, **options: Any) -> httpx.Response:
@@ -89,22 +41,13 @@ def asked_through_both(store: FakeStore, model_dir: Path, method: str, url: str,
     return asyncio.run(ask())
 
 
-def assert_problem(answer: httpx.Response, status: int, kind: str) -> Problem:
-    assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{kind}")
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = Problem.model_validate(answer.json())
-    assert problem.instance == f"urn:uuid:{answer.headers['x-request-id']}"
-    assert ("retry-after" in answer.headers) == (status == 503)
-    return problem
-
-
 def test_the_bytes_of_a_vector_are_those_of_the_schema() -> None:
     answer = asked(feature_app(FakeStore([ROW])), "GET", "/online_feature_store/client_id=5")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == ROW | {"event_timestamp": "2020-04-11T00:00:00Z"}
-    assert list(answer.json()) == list(FeatureVector.model_fields)
-    assert FeatureVector.model_validate_json(answer.content).model_dump() == ROW
+    assert list(answer.json()) == list(ROW)
+    assert answer.headers["feature-set"] == f"credit_default; digest={CREDIT_DEFAULT.digest}"
 
 
 def test_a_batch_keeps_the_order_and_repeats_what_was_asked_twice() -> None:
@@ -143,7 +86,7 @@ NO_INSTANTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("as_of", [*NO_INSTANTS, 1586563200, 1586563200.5, True, []])
+@pytest.mark.parametrize("as_of", [*NO_INSTANTS, 1586563200, 1586563200.5, True, []], ids=repr)
 def test_what_is_no_instant_with_its_zone_is_an_invalid_request(as_of: object) -> None:
     app = feature_app(FakeStore([ROW]))
     if isinstance(as_of, str):
@@ -160,7 +103,7 @@ def test_what_is_no_instant_with_its_zone_is_an_invalid_request(as_of: object) -
 BAD_BODIES = [
     "", "nonsense", "[]", "null", '{"client_ids": "5"}', '{"client_ids": [5', '{"client_ids": ["5"]}', '{"client_ids": [5.0]}',
     '{"client_ids": [NaN]}', '{"client_ids": [1e400]}', '{"client_ids": [true]}', '{"client_ids": [0]}',
-    '{"client_ids": [9223372036854775808]}', '{"client_ids": [5], "secret-key": 1}', '{}',
+    '{"client_ids": [9223372036854775808]}', '{}',
     json.dumps({"client_ids": [5] * 1001}),
 ]  # fmt: skip
 
@@ -219,7 +162,8 @@ def test_no_such_client_is_told_apart_from_an_outage(model_dir: Path) -> None:
 def test_a_prediction_has_every_part_of_its_contract(model_dir: Path) -> None:
     answer = asked_through_both(FakeStore([ROW]), model_dir, "GET", "/credit_risk/client_id=5")
     risk = CreditRisk.model_validate_json(answer.content)
-    assert list(answer.json()) == [name for name, field in CreditRisk.model_fields.items() if field.is_required()]
+    unexplained = {"contributions", "reason_codes", "base_log_odds", "explanation_method", "reason_texts_version"}
+    assert list(answer.json()) == [name for name in CreditRisk.model_fields if name not in unexplained]
     assert risk.client_id == 5
     assert 0 < risk.probability < 1
     assert risk.score == int(risk.probability * 1000)
@@ -248,7 +192,8 @@ def test_values_alone_score_as_the_same_values_of_a_client(model_dir: Path) -> N
     values = {name: ROW[name] for name in ("age", "nb_previous_loans", "avg_amount_loans_previous", "flag_own_car")}
     alone = asked_through_both(FakeStore([]), model_dir, "POST", "/credit_risk", json=values).json()
     of_client = asked_through_both(FakeStore([ROW]), model_dir, "GET", "/credit_risk/client_id=5").json()
-    assert alone == of_client | {"client_id": None, "event_timestamp": None}
+    of_values = {name: value for name, value in of_client.items() if name not in ("decision_id", "commitment")}
+    assert alone == of_values | {"client_id": None, "event_timestamp": None}
 
 
 def test_a_prediction_batch_keeps_the_order_and_names_the_unknown(model_dir: Path) -> None:
@@ -276,7 +221,7 @@ def _answer(status: int = 200, content: bytes = b"{}") -> Any:
     return lambda _: httpx.Response(status, content=content)
 
 
-VECTOR = encode(ROW).decode()
+VECTOR = encoded(ROW).decode()
 FAULTS: dict[str, tuple[Any, int, str]] = {
     "refused": (_refuse, 503, "feature-service-unavailable"),
     "slow": (_slow, 504, "feature-service-timeout"),
@@ -352,7 +297,8 @@ def both(model_dir: Path) -> list[FastAPI]:
 def test_readiness_is_about_a_services_own_resources(model_dir: Path) -> None:
     features, predictions = both(model_dir)
     assert asked(features, "GET", "/health/ready").json() == {"status": "ready"}
-    assert asked(predictions, "GET", "/health/ready").json() == {"status": "ready"}
+    ready = {"status": "ready", "decision_log": "off", "policy": "default-1"}
+    assert asked(predictions, "GET", "/health/ready").json() == ready
     store = FakeStore([])
     store.away = True
     assert_problem(asked(feature_app(store), "GET", "/health/ready"), 503, "store-unavailable")
@@ -412,17 +358,25 @@ def test_the_openapi_documents_hold_the_routes_their_bodies_and_their_problems(m
 
 
 def test_the_definitions_are_served() -> None:
-    answer = asked(feature_app(FakeStore([])), "GET", "/feature_definitions").json()
-    assert [feature["name"] for feature in answer["features"]] == [
-        "nb_previous_loans", "avg_amount_loans_previous", "age", "years_on_the_job", "flag_own_car",
-    ]  # fmt: skip
-    age = answer["features"][2]
+    answer = asked(feature_app(FakeStore([])), "GET", "/feature_definitions")
+    definitions = answer.json()
+    assert (definitions["name"], definitions["digest"]) == ("credit_default", CREDIT_DEFAULT.digest)
+    assert [feature["name"] for feature in definitions["features"]] == [
+        feature.name for feature in CREDIT_DEFAULT.features
+    ]
+    age = definitions["features"][2]
     assert (age["type"], age["exclusive_minimum"], age["maximum"]) == ("integer", 0, 100)
+    for known in (f'"{CREDIT_DEFAULT.digest}"', f'"other", W/"{CREDIT_DEFAULT.digest}"', "*"):
+        unchanged = asked(feature_app(FakeStore([])), "GET", "/feature_definitions", headers={"If-None-Match": known})
+        assert (unchanged.status_code, unchanged.content) == (304, b"")
+        assert unchanged.headers["etag"] == answer.headers["etag"] == f'"{CREDIT_DEFAULT.digest}"'
+    changed = asked(feature_app(FakeStore([])), "GET", "/feature_definitions", headers={"If-None-Match": '"other"'})
+    assert changed.content == answer.content
 
 
 def test_an_unforeseen_failure_is_a_problem_that_tells_nothing() -> None:
     class Broken(FakeStore):
-        async def ping(self) -> None:
+        async def ping(self, ask: Ask[Any]) -> None:
             raise RuntimeError("secret detail")
 
     answer = asked(feature_app(Broken([ROW])), "GET", "/online_feature_store/client_id=5")
@@ -511,7 +465,23 @@ def test_a_model_without_tables_says_that_it_cannot_be_explained(tmp_path: Path)
         "--params",
         '{"max_depth": 2}',
     ]
-    assert train([str(rows), "--model-dir", str(tmp_path / "models"), "--folds", "2", "--repeats", "1", *options]) == 0
+    assert (
+        train(
+            [
+                str(rows),
+                "--feature-set",
+                str(credit_default.FILE),
+                "--model-dir",
+                str(tmp_path / "models"),
+                "--folds",
+                "2",
+                "--repeats",
+                "1",
+                *options,
+            ]
+        )
+        == 0
+    )
     app = prediction_app(httpx.MockTransport(_refuse), tmp_path / "models")
     assert asked(app, "POST", "/credit_risk", json={"age": 40}).status_code == 200
     problem = assert_problem(asked(app, "POST", "/credit_risk?explain=true", json={"age": 40}), 422, "invalid-request")

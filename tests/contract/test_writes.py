@@ -1,8 +1,9 @@
 """Writes as a caller sees them: what is taken, what is refused and how."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -10,30 +11,35 @@ import pytest
 from fastapi import FastAPI
 
 from asgi import client_of
+from both_services import CREDIT_DEFAULT, FakeStore
 from feature_service.app import create_app
-from feature_service.errors import LoadRunning, StoreUnavailable
+from feature_service.errors import LoadRunning
 from feature_service.settings import Settings
-from feature_service.writer import WriteMetrics
-from service_kit.problems import ProblemError
-from shared_schemas import FEATURES, FeatureWrite
+from feature_service.store.online import Said
+from feature_service.store.postgresql.writer import WriteMetrics
+from service_kit.problems import ProblemError, StoreUnavailable
+from service_kit.request.ask import Ask
 
 PATH = "/online_feature_store/client_id=5"
 INSTANT = {"event_timestamp": "2020-04-11T00:00:00Z"}
+WRITE = INSTANT | {"age": 40}
 SECRET = "918273645"  # a value that must not come back
 
 
 class Recorded:
     """A writer that remembers what it was asked, and answers as it is told."""
 
-    def __init__(self, answer: bool | ProblemError = True) -> None:
+    def __init__(self, answer: bool | ProblemError = True, stale: Sequence[str] = ()) -> None:
         self.answer = answer
-        self.written: list[FeatureWrite] = []
+        self.stale = stale
+        self.written: list[Said] = []
 
-    async def write(self, client_id: int, vector: FeatureWrite) -> bool:
-        self.written.append(vector)
-        return await self.erase(client_id)
+    async def write(self, client_id: int, said: Said, ask: Ask[Any]) -> Sequence[str]:
+        self.written.append(said)
+        await self.erase(client_id, "id", ask)
+        return self.stale
 
-    async def erase(self, client_id: int) -> bool:
+    async def erase(self, client_id: int, id_column: str, _: Ask[Any]) -> bool:
         if isinstance(self.answer, ProblemError):
             raise self.answer
         return self.answer
@@ -42,7 +48,7 @@ class Recorded:
 def app_with(writer: Recorded | None) -> FastAPI:
     @asynccontextmanager
     async def open_store(_: Settings) -> AsyncIterator[Any]:
-        yield None
+        yield FakeStore()
 
     @asynccontextmanager
     async def open_writer(_: Settings, __: WriteMetrics) -> AsyncIterator[Any]:
@@ -60,6 +66,10 @@ def asked(writer: Recorded | None, method: str, **options: Any) -> httpx.Respons
 
 
 REFUSED: dict[str, tuple[Any, str]] = {
+    "nothing but an instant": (INSTANT, "#"),
+    "an instant before 1900": ({"event_timestamp": "1899-12-31T23:59:59Z", "age": 40}, "#/event_timestamp"),
+    "an instant after 9998": ({"event_timestamp": "9999-01-01T00:00:00Z", "age": 40}, "#/event_timestamp"),
+    "an instant in the future": ({"event_timestamp": (datetime.now(UTC) + timedelta(hours=25)).isoformat(), "age": 40}, "#/event_timestamp"),
     "no instant": ({"age": 40}, "#/event_timestamp"),
     "an instant without a zone": ({"event_timestamp": "2020-04-11T00:00:00"}, "#/event_timestamp"),
     "a day": ({"event_timestamp": "2020-04-11"}, "#/event_timestamp"),
@@ -74,7 +84,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an age of 0": (INSTANT | {"age": 0}, "#/age"),
     "an age above 100": (INSTANT | {"age": 101}, "#/age"),
     "less than no loans": (INSTANT | {"nb_previous_loans": -1}, "#/nb_previous_loans"),
-    "more loans than the column holds": (INSTANT | {"nb_previous_loans": 2**31}, "#/nb_previous_loans"),
+    "more loans than 64 bits hold": (INSTANT | {"nb_previous_loans": 2**63}, "#/nb_previous_loans"),
     "an amount below 0": (INSTANT | {"avg_amount_loans_previous": -0.01}, "#/avg_amount_loans_previous"),
     "an amount that is too large": (INSTANT | {"avg_amount_loans_previous": 10**400}, "#/avg_amount_loans_previous"),
     "years below 0": (INSTANT | {"years_on_the_job": -1}, "#/years_on_the_job"),
@@ -113,27 +123,34 @@ def test_what_is_no_json_is_refused(content: bytes, content_type: str) -> None:
 
 
 def test_every_bound_of_the_definitions_holds_and_is_itself_within() -> None:
-    for feature in FEATURES:
-        bounds = [bound for bound in (feature.minimum, feature.maximum) if bound is not None]
-        assert bounds
-        for bound in bounds:
-            value = int(bound) if feature.type == "integer" else bound
-            outside = value - 1 if bound == feature.minimum else value + 1
+    for feature in CREDIT_DEFAULT.features:
+        least, most = (0, 1) if feature.type == "flag" else (feature.minimum, feature.maximum)
+        for bound, step in ((least, -1), (most, 1)):
+            if bound is None:
+                continue
+            value = int(bound) if feature.whole else bound
             assert asked(Recorded(), "PUT", json=INSTANT | {feature.name: value}).status_code == 200
-            answer = asked(Recorded(), "PUT", json=INSTANT | {feature.name: outside})
+            answer = asked(Recorded(), "PUT", json=INSTANT | {feature.name: value + step})
             assert answer.json()["errors"][0]["pointer"] == f"#/{feature.name}"
+
+
+def test_an_event_of_the_next_hours_is_taken() -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=23)).isoformat()
+    assert asked(Recorded(), "PUT", json={"event_timestamp": soon, "age": 40}).status_code == 200
 
 
 def test_absent_and_null_are_told_apart() -> None:
     writer = Recorded()
     asked(writer, "PUT", json=INSTANT | {"age": None, "nb_previous_loans": 0})
-    [vector] = writer.written
-    assert vector.model_fields_set == {"event_timestamp", "age", "nb_previous_loans"}
+    [said] = writer.written
+    assert said.values == {"age": None, "nb_previous_loans": 0}
 
 
 def test_a_write_says_whether_it_was_applied() -> None:
-    assert asked(Recorded(True), "PUT", json=INSTANT).json() == {"applied": True}
-    assert asked(Recorded(False), "PUT", json=INSTANT).json() == {"applied": False, "reason": "stale"}
+    both = WRITE | {"flag_own_car": 1}
+    assert asked(Recorded(), "PUT", json=both).json() == {"applied": True}
+    assert asked(Recorded(stale=["age"]), "PUT", json=both).json() == {"applied": True, "stale": ["age"]}
+    assert asked(Recorded(stale=["age"]), "PUT", json=WRITE).json() == {"applied": False, "reason": "stale"}
 
 
 def test_an_erasure_says_whether_there_was_anything() -> None:
@@ -156,7 +173,7 @@ def test_without_a_role_to_write_as_there_are_no_writes() -> None:
     async def scenario() -> None:
         app = create_app(Settings(writer_database_url=None, database_url="postgresql://nobody@127.0.0.1:1/none"))
         async with client_of(app) as client:
-            for method, body in (("PUT", INSTANT), ("PUT", {"age": "?"}), ("DELETE", None)):
+            for method, body in (("PUT", WRITE), ("PUT", {"age": "?"}), ("DELETE", None)):
                 answer = await client.request(method, PATH, json=body)
                 assert (answer.status_code, answer.json()["type"]) == (403, "/problems/read-only")
 
@@ -168,16 +185,20 @@ def test_writes_to_addresses_that_name_no_client_are_refused() -> None:
         async with client_of(app_with(Recorded())) as client:
             for name in ("0", "05", "x", "9223372036854775808", ""):
                 for method in ("PUT", "DELETE"):
-                    answer = await client.request(method, f"/online_feature_store/client_id={name}", json=INSTANT)
+                    answer = await client.request(method, f"/online_feature_store/client_id={name}", json=WRITE)
                     assert answer.json()["errors"][0]["pointer"] == "path/client_id"
 
     asyncio.run(scenario())
 
 
 def test_the_document_holds_what_a_write_can_be_answered_with() -> None:
-    document = app_with(Recorded()).openapi()
-    described = document["paths"]["/online_feature_store/client_id={client_id}"]
-    assert described["put"]["responses"].keys() == {"200", "403", "422", "503"}
-    assert described["delete"]["responses"].keys() == {"204", "403", "404", "422", "503"}
-    age, _ = document["components"]["schemas"]["FeatureWrite"]["properties"]["age"]["anyOf"]
+    async def document() -> Any:
+        async with client_of(app_with(Recorded())) as client:
+            return (await client.get("/openapi.json")).json()
+
+    written = asyncio.run(document())
+    described = written["paths"]["/online_feature_store/client_id={client_id}"]
+    assert described["put"]["responses"].keys() == {"200", "403", "422", "503", "504"}
+    assert described["delete"]["responses"].keys() == {"204", "403", "404", "422", "503", "504"}
+    age, _ = written["components"]["schemas"]["FeatureWrite"]["properties"]["age"]["anyOf"]
     assert age == {"type": "integer", "exclusiveMinimum": 0, "maximum": 100}

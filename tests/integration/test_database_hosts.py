@@ -1,10 +1,8 @@
 """A primary and a streaming replica behind one URL, and TLS on the way to a database."""
 
 import asyncio
-import socket
+import gc
 import ssl
-import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,85 +12,30 @@ import httpx
 import psycopg
 import pytest
 import trustme
+import uvloop
 from pydantic import SecretStr
 
 from asgi import client_of
-from db_init.migrate import migrate
-from db_init.settings import Settings as DbSettings
 from feature_service.app import create_app
 from feature_service.settings import Settings
-from local_stack import postgres
 from local_stack.postgres import Server
+from replicated import Node, primary_and_replica, wait_until
+from service_kit.telemetry.logs import report_unhandled
 
-ROW = "INSERT INTO online_features VALUES (5, 7, 128.9, 33, NULL, 1, '2020-04-11+00')"
+ROW = """
+    INSERT INTO online_features (client_id, event_timestamp, v)
+    VALUES (5, '2020-04-11+00', '{"nb_previous_loans":7,"avg_amount_loans_previous":128.9,"age":33,"years_on_the_job":null,"flag_own_car":1}')
+"""
 VECTOR = "/online_feature_store/client_id=5"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-class Node:
-    """One server of the cluster, on a port of loopback."""
-
-    def __init__(self, home: Path, name: str) -> None:
-        self.home, self.folder, self.port = home, home / name, free_port()
-
-    def start(self) -> None:
-        options = f"-c listen_addresses=127.0.0.1 -c port={self.port} -c unix_socket_directories='' -c fsync=off"
-        postgres._run(
-            "pg_ctl", "start", "--pgdata", str(self.folder), "--log", f"{self.folder}.log", f"--options={options}",
-            "--wait", "--silent",
-        )  # fmt: skip
-
-    def stop(self, mode: str = "immediate") -> None:
-        postgres._run("pg_ctl", "stop", "--pgdata", str(self.folder), f"--mode={mode}", "--wait")
-
-    def copy_of(self, primary: "Node") -> None:
-        postgres._run(
-            "pg_basebackup", "--pgdata", str(self.folder), "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
-            "--host=127.0.0.1", f"--port={primary.port}", "--username=postgres",
-        )  # fmt: skip
-
-    def url(self) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
-
-
-def wait_until_replicated(node: Node) -> None:
-    deadline = time.monotonic() + 20
-    with psycopg.connect(node.url(), autocommit=True) as connection:
-        while not connection.execute("SELECT 1 FROM online_features").fetchone():
-            assert time.monotonic() < deadline, "the replica does not follow"
-            time.sleep(0.05)
 
 
 @pytest.fixture
 def pair() -> Iterator[tuple[Node, Node]]:
     """A primary, and a replica that has all of it."""
-    with tempfile.TemporaryDirectory(prefix="pair-") as folder:
-        home = Path(folder).resolve()
-        postgres._prepare_folder(home)
-        primary, replica = Node(home, "primary"), Node(home, "replica")
-        postgres._initialise(home, primary.folder)
-        started: list[Node] = []
-        try:
-            primary.start()
-            started.append(primary)
-            migrate(DbSettings(database_url=SecretStr(primary.url())))
-            replica.copy_of(primary)
-            replica.start()
-            started.append(replica)
-            with psycopg.connect(primary.url()) as connection:
-                connection.execute(ROW)
-            wait_until_replicated(replica)
-            yield primary, replica
-        finally:
-            for node in started:
-                if postgres._postmaster(node.folder):
-                    node.stop()
+    with primary_and_replica() as (primary, replica):
+        primary.run(ROW)
+        wait_until(replica, "SELECT FROM online_features")
+        yield primary, replica
 
 
 @asynccontextmanager
@@ -260,3 +203,31 @@ def test_tls_is_as_strict_as_the_url_says(
                 assert (await client.get(VECTOR)).status_code == status
 
     asyncio.run(scenario())
+
+
+def test_the_failure_of_a_look_up_that_was_given_up_is_not_reported_again(caplog: pytest.LogCaptureFixture) -> None:
+    url = SecretStr("postgresql://feature_service@nowhere.invalid/features")
+
+    async def main() -> None:
+        app = create_app(Settings(database_url=url, database_timeout_seconds=0.0005))
+        async with app.router.lifespan_context(app):
+            with pytest.raises(OSError, match=r"known|resolution"):  # by now those that were given up have ended, too
+                await asyncio.get_running_loop().create_connection(asyncio.Protocol, "nowhere.invalid", 5)
+            await asyncio.sleep(0.1)
+            gc.collect()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
+
+
+def test_other_failures_that_nobody_asks_for_are_reported(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(report_unhandled)
+        loop.create_future().set_exception(ValueError())
+        gc.collect()
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert "Future exception was never retrieved" in caplog.text

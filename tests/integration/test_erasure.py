@@ -4,12 +4,16 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import asyncpg
 import psycopg
 import pytest
 
 from db_init import database as db_init_database
-from feature_service import writer
+from db_init.settings import Settings
+from feature_service.store.postgresql import writer
+from loans import run
 from local_stack.postgres import Server
 from writing import address, counted, put, read, service
 
@@ -28,8 +32,32 @@ OTHER_FORMS = [
     None,
     5008805,
 ]
-TEXTS = ["1,5008804,2020-01-01", "5008804", 'x,"5008804,y', "1, 5008804.0 ,2", "id 05008804"]
-OTHER_TEXTS = ["1,50088041,x", "1,15008804", "1,5008804.25", "1,3.5008804", "1,2,3", ""]
+TEXTS = [
+    "1,5008804,2020-01-01",
+    'x,"5008804,y',
+    "1, 5008804.0 ,2",
+    "1,05008804",
+    ",5008804,",
+    '"one, two",5008804,x',
+    '1,"5008804",x',
+    '1,5008804,"x',
+    "1,5008804,x\ny",
+]
+OTHER_TEXTS = [
+    "1,50088041,x",
+    "1,15008804",
+    "1,5008804.25",
+    "1,3.5008804",
+    "1,2,3",
+    "",
+    "5008804",
+    "5008804,7,2020-01-01",
+    "1,7,5008804",
+    '"one,5008804",7,x',
+    '"5008804,7,x',
+    "1,7 5008804,x",
+    "id 05008804",
+]
 
 
 def refuse(server: Server, name: str, row: object) -> None:
@@ -51,7 +79,7 @@ def test_a_client_is_gone_from_everywhere_and_the_others_are_not(server: Server,
     with psycopg.connect(server.url(database)) as connection:
         for client_id in (CLIENT, 7):
             connection.execute(
-                "INSERT INTO feature_history (client_id, event_timestamp, loan_id, status) VALUES (%s, '2019-01-01+00', %s, 1)",
+                "INSERT INTO feature_history (client_id, event_timestamp, event_id, said, outcome) VALUES (%s, '2019-01-01+00', %s, '{}', 1)",
                 [client_id, client_id],
             )
     refuse(server, database, {"id": str(CLIENT), "loan_id": "1"})
@@ -83,7 +111,7 @@ def test_what_was_erased_can_be_written_anew_from_nothing(server: Server, databa
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMS, ids=repr)
 def test_a_refused_line_of_the_client_is_a_trace_in_every_form_of_its_id(
     server: Server, database: str, form: str
 ) -> None:
@@ -99,9 +127,35 @@ def test_a_malformed_line_with_the_id_in_it_is_a_trace(server: Server, database:
     assert counted(server, database)["quarantine"] == 0
 
 
+@pytest.mark.parametrize("place", [{}, {"id_column": 1}, {"columns": ["id", "age"]}])
+def test_a_malformed_line_of_a_file_that_names_the_id_first_is_compared_there(
+    server: Server, database: str, place: dict[str, object]
+) -> None:
+    refuse(server, database, {"text": f"{CLIENT},40,3", **place})
+    refuse(server, database, {"text": f"7,{CLIENT},3", **place})
+    assert erased(server, database) == 204
+    assert counted(server, database)["quarantine"] == 1
+
+
+def test_a_file_of_vectors_in_another_order_leaves_no_trace_either(
+    server: Server, database: str, settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "vectors.csv"
+    file.write_text(
+        "nb_previous_loans,id,avg_amount_loans_previous,age,years_on_the_job,flag_own_car,status\n"
+        f"1,{CLIENT},2.5,40,3,1,0,too many\n{CLIENT},7,2.5,40,3,1,0,too many\n"
+    )
+    assert run(settings, "import-features", file) == 0
+    assert counted(server, database)["quarantine"] == 2
+    assert erased(server, database) == 204
+    assert counted(server, database)["quarantine"] == 1
+
+
 def test_refused_lines_of_others_stay(server: Server, database: str) -> None:
     rows: list[object] = [{"id": form, "loan_id": str(CLIENT)} for form in OTHER_FORMS]
-    rows += [{"text": text} for text in OTHER_TEXTS] + [{"loan_id": "1"}, [], "5008804"]
+    rows += [{"text": text, "columns": ["loan_id", "id"]} for text in OTHER_TEXTS]
+    rows += [{"text": "1,5008804", "columns": columns} for columns in ("id", None, [], ["id"], ["loan_id"])]
+    rows += [{"loan_id": "1"}, [], "5008804"]
     for row in rows:
         refuse(server, database, row)
     assert erased(server, database) == 404
@@ -156,8 +210,8 @@ def test_writes_and_the_erasure_of_one_client_wait_for_each_other(
 ) -> None:
     async def scenario() -> None:
         async with service(server, database) as client:
-            await put(client, JANUARY)
-            body = {"event_timestamp": JANUARY}
+            await put(client, JANUARY, age=40)
+            body = {"event_timestamp": JANUARY, "age": 40}
             with psycopg.connect(server.url(database)) as other:
                 other.execute(f"SELECT {held}(-5)")
                 asked = asyncio.create_task(client.request(method, address(), json=body))
@@ -185,6 +239,21 @@ def test_a_write_and_an_erasure_at_once_leave_all_or_nothing(server: Server, dat
     with psycopg.connect(server.url(database)) as connection:
         differing = connection.execute(
             """SELECT * FROM online_features AS o FULL JOIN feature_history AS h USING (client_id)
-                WHERE (o.event_timestamp, o.age) IS DISTINCT FROM (h.event_timestamp, h.age)"""
+                WHERE (o.event_timestamp, o.v->>'age') IS DISTINCT FROM (h.event_timestamp, h.said->>'age')"""
         ).fetchall()
     assert differing == []
+
+
+def test_the_history_is_not_searched_from_end_to_end(server: Server, database: str) -> None:
+    async def scenario() -> str:
+        connection = await asyncpg.connect(server.url(database))
+        try:
+            await connection.execute("SET enable_seqscan = off")
+            plan = await connection.fetch(f"EXPLAIN {writer._ERASE}", 5, *writer._traces(5), "id")
+            return "\n".join(row[0] for row in plan)
+        finally:
+            await connection.close()
+
+    plan = asyncio.run(scenario())
+    assert "feature_history_past" in plan
+    assert "Seq Scan on feature_history" not in plan

@@ -10,11 +10,11 @@ import psycopg
 import pyarrow.parquet
 import pytest
 
+from credit_default import NAMES as FEATURE_NAMES
 from db_init.__main__ import main
 from db_init.settings import Settings
 from loans import Loan, loaded, loan, rows, run, write
 from prediction_service.training.data import persons_of
-from shared_schemas import FEATURE_NAMES
 
 Capture = pytest.CaptureFixture[str]
 Row = dict[str, Any]
@@ -48,7 +48,7 @@ def test_what_becomes_known_after_a_loan_does_not_change_its_row(
     later = [loan(100 + number, 7 + number % 2, f"2020-0{7 + number}-01") | changes for number in range(3)]
     loaded(settings, capsys, write(loans_file, later))
     imported = "id,nb_previous_loans,avg_amount_loans_previous,age,years_on_the_job,flag_own_car,status,event_timestamp"
-    loans_file.write_text(f"{imported}\n7,99,99,99,99,0,1,2031-01-01\n8,99,99,99,99,0,1,2031-01-01\n")
+    loans_file.write_text(f"{imported}\n7,99,99,99,99,0,1,2025-01-01\n8,99,99,99,99,0,1,2025-01-01\n")
     assert run(settings, "import-features", loans_file) == 0
     after = exported(settings, out)
     assert [row for row in after if row["loan_id"] in {one["loan_id"] for one in before}] == before
@@ -113,8 +113,8 @@ def test_no_person_has_rows_in_two_folds(settings: Settings, sampled: Path, tmp_
     assert len(sizes) == 5
     assert min(sizes) > 0.1 * len(table)
     # The sample tells a person by these, whatever the dates of its ids' last loans; dirt in a cell may hide it.
-    known = rows(settings, "SELECT DISTINCT ON (client_id) client_id, birthday, job_start_date, flag_own_car"
-        " FROM feature_history WHERE status IS NOT NULL ORDER BY client_id, event_timestamp DESC, loan_id DESC")  # fmt: skip
+    known = rows(settings, "SELECT DISTINCT ON (client_id) client_id, raw->>'birthday', raw->>'job_start_date', raw->>'flag_own_car'"
+        " FROM feature_history WHERE outcome IS NOT NULL ORDER BY client_id, event_timestamp DESC, event_id DESC")  # fmt: skip
     fold = {row["client_id"]: row["fold"] for row in table}
     beside = [(a, b) for a, b in itertools.pairwise(known) if a[1:] == b[1:] and a[1] and b[0] - a[0] <= 5]
     assert len(beside) > 300

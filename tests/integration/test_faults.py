@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,15 @@ from prediction_service.settings import Settings as PredictionSettings
 from service_kit.service import server_options
 from service_kit.settings import ServiceSettings
 
+pytestmark = pytest.mark.alone
+
 KNOWN = range(1, 21)
 UNKNOWN = 999
 INSERT = """
-    INSERT INTO online_features SELECT n, n, 100 + n, 20 + n, NULL, mod(n, 2), timestamptz '2020-01-01+00'
+    INSERT INTO online_features (client_id, event_timestamp, v)
+    SELECT n, timestamptz '2020-01-01+00',
+           json_build_object('nb_previous_loans', n, 'avg_amount_loans_previous', 100 + n, 'age', 20 + n,
+                             'years_on_the_job', NULL, 'flag_own_car', mod(n, 2))
       FROM generate_series(1, 20) AS n
 """
 
@@ -86,7 +92,7 @@ def run(server: Server, database: str, model_dir: Path) -> Callable[..., None]:
             async with proxied_socket(real, f"{folder}/.s.PGSQL.5432") as before_database:
                 url = f"postgresql://feature_service@/{database}?host={folder}"
                 feature_settings = FeatureSettings(
-                    database_url=SecretStr(url), database_timeout_seconds=0.5, **settings
+                    database_url=SecretStr(url), **({"database_timeout_seconds": 0.5} | settings)
                 )
                 async with (
                     listening(create_feature_app(feature_settings), feature_settings) as port,
@@ -94,8 +100,9 @@ def run(server: Server, database: str, model_dir: Path) -> Callable[..., None]:
                 ):
                     prediction_settings = PredictionSettings(
                         feature_service_url=AnyHttpUrl(f"http://127.0.0.1:{proxy_port}"),
-                        feature_service_timeout_seconds=0.8,
+                        feature_service_timeout_seconds=1.2,
                         model_dir=model_dir,
+                        decision_log=False,
                     )
                     async with (
                         listening(create_prediction_app(prediction_settings), prediction_settings) as risk_port,
@@ -110,19 +117,20 @@ def run(server: Server, database: str, model_dir: Path) -> Callable[..., None]:
     return lambda scenario, **settings: asyncio.run(main(scenario, settings))
 
 
+# In seconds, the longest answer: what a caller is promised for a prediction.
 FAULTS: list[tuple[str, Mode, int, str, float]] = [
-    ("network", "refuse", 503, "feature-service-unavailable", 0.5),
-    ("network", "reset", 503, "feature-service-unavailable", 0.5),
-    ("network", "cut", 503, "feature-service-unavailable", 0.5),
-    ("network", "garbage", 502, "feature-service-broken", 0.5),
-    ("network", "silent", 504, "feature-service-timeout", 1.3),
-    ("network", "drip", 504, "feature-service-timeout", 1.3),
-    ("database", "refuse", 503, "store-unavailable", 1.3),
-    ("database", "reset", 503, "store-unavailable", 1.3),
-    ("database", "cut", 503, "store-unavailable", 1.3),
-    ("database", "garbage", 503, "store-unavailable", 1.3),
-    ("database", "silent", 503, "store-unavailable", 1.3),
-    ("database", "drip", 503, "store-unavailable", 1.3),
+    ("network", "refuse", 503, "feature-service-unavailable", 2.0),
+    ("network", "reset", 503, "feature-service-unavailable", 2.0),
+    ("network", "cut", 503, "feature-service-unavailable", 2.0),
+    ("network", "garbage", 502, "feature-service-broken", 2.0),
+    ("network", "silent", 504, "feature-service-timeout", 2.0),
+    ("network", "drip", 504, "feature-service-timeout", 2.0),
+    ("database", "refuse", 503, "store-unavailable", 2.0),
+    ("database", "reset", 503, "store-unavailable", 2.0),
+    ("database", "cut", 503, "store-unavailable", 2.0),
+    ("database", "garbage", 503, "store-unavailable", 2.0),
+    ("database", "silent", 503, "store-unavailable", 2.0),
+    ("database", "drip", 503, "store-unavailable", 2.0),
 ]
 
 
@@ -147,15 +155,15 @@ def test_a_fault_is_said_in_time_and_forgotten_when_it_is_over(
 ) -> None:
     async def scenario(stack: Stack) -> None:
         proxy: FaultProxy = getattr(stack, where)
-        seen, wrongs = Counter[tuple[int, str]](), list[str]()
+        answered, wrongs = list[tuple[float, int]](), list[str]()
 
         async def ask_on(number: int) -> None:
             while True:
-                client_id = UNKNOWN if number == 0 else KNOWN[number]
+                client_id, asked = UNKNOWN if number == 0 else KNOWN[number], time.monotonic()
                 answer = await stack.risk(client_id)
                 if problem := wrong(stack, client_id, answer):
                     wrongs.append(problem)
-                seen[answer.status_code, answer.json().get("type", "")] += 1
+                answered.append((asked, answer.status_code))
                 await asyncio.sleep(0.01)
 
         async with asyncio.TaskGroup() as group:
@@ -177,9 +185,9 @@ def test_a_fault_is_said_in_time_and_forgotten_when_it_is_over(
                 assert time.monotonic() - over < 3
                 await asyncio.sleep(0.01)
             healthy = time.monotonic() - over
-            await asyncio.sleep(0.6)
-            before = sum(count for (code, _), count in seen.items() if code not in (200, 404))
-            await asyncio.sleep(0.2)
+            settled = time.monotonic() + 0.6  # an open circuit may refuse for half a second longer
+            while sum(asked > settled for asked, _ in answered) < 40:  # noqa: ASYNC110 -- it asks meanwhile
+                await asyncio.sleep(0.01)
             for task in asking:
                 task.cancel()
         print(f"| {where}: {mode} | {answer.status_code} {kind} | {took:.2f} s | {healthy:.2f} s | {len(wrongs)} |")
@@ -187,7 +195,7 @@ def test_a_fault_is_said_in_time_and_forgotten_when_it_is_over(
         assert ("retry-after" in answer.headers) == (status == 503)
         assert took < longest
         assert wrongs == []
-        assert sum(count for (code, _), count in seen.items() if code not in (200, 404)) == before
+        assert {code for asked, code in answered if asked > settled} <= {200, 404}
 
     run(scenario)
 
@@ -206,7 +214,7 @@ def test_a_caller_may_say_how_long_it_waits(run: Callable[..., None]) -> None:
         started = time.monotonic()
         answer = await stack.risk(wait="100")
         assert (answer.status_code, answer.json()["type"]) == (504, "/problems/feature-service-timeout")
-        assert 0.09 < time.monotonic() - started < 0.4
+        assert 0.09 < time.monotonic() - started < 0.7  # the timeout between the services is 1.2
         stack.network.mode = "pass"
         for bad in ("0", "-5", "1.5", "soon", ""):
             answer = await stack.risk(wait=bad)
@@ -242,7 +250,7 @@ def test_what_is_left_of_the_time_becomes_the_limit_of_the_query(run: Callable[.
         async with locked(stack.url):
             started = time.monotonic()
             answers = await asyncio.gather(stack.vector(wait="150"), stack.risk(wait="150"))
-            assert time.monotonic() - started < 0.45
+            assert time.monotonic() - started < 3
             assert [answer.json()["type"] for answer in answers] == [
                 "/problems/deadline-exceeded", "/problems/feature-service-timeout",
             ]  # fmt: skip
@@ -253,29 +261,26 @@ def test_what_is_left_of_the_time_becomes_the_limit_of_the_query(run: Callable[.
             assert waiting_queries(stack.url) == 0
         assert (await stack.vector()).status_code == 200
 
-    run(scenario)
+    run(scenario, database_timeout_seconds=10, answer_timeout_seconds=10)
 
 
 def test_more_than_can_be_worked_on_is_refused_at_once_and_health_still_answers(run: Callable[..., None]) -> None:
     async def scenario(stack: Stack) -> None:
         async with locked(stack.url):
-            started = time.monotonic()
             waiting = [asyncio.create_task(stack.vector(client_id)) for client_id in KNOWN]
-            done, _ = await asyncio.wait(waiting, timeout=0.25)
-            refused = [task.result() for task in done]
-            assert len(refused) == len(KNOWN) - 8
+            refused = [await answer for answer in islice(asyncio.as_completed(waiting), len(KNOWN) - 8)]
             for answer in refused:
                 assert (answer.status_code, answer.json()["type"]) == (503, "/problems/overloaded")
                 assert answer.headers["retry-after"] == "1"
             assert (await stack.features.get("/health/live")).status_code == 200
-            assert time.monotonic() - started < 0.45
             metrics = (await stack.features.get("/metrics")).text
             assert "http_server_requests_shed_total" in metrics
+            assert sum(task.done() for task in waiting) == len(KNOWN) - 8  # the eight still wait for the locked table
         answers = await asyncio.gather(*waiting)
         assert Counter(answer.status_code for answer in answers) == {200: 8, 503: len(KNOWN) - 8}
         assert (await stack.vector()).status_code == 200
 
-    run(scenario, max_concurrent_requests=8)
+    run(scenario, max_concurrent_requests=8, database_timeout_seconds=10, answer_timeout_seconds=10)
 
 
 def test_a_caller_that_hangs_up_leaves_nothing_behind(run: Callable[..., None]) -> None:
@@ -286,7 +291,7 @@ def test_a_caller_that_hangs_up_leaves_nothing_behind(run: Callable[..., None]) 
             await asyncio.sleep(0.05)
             for client_id in KNOWN:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.write(b"GET /online_feature_store/client_id=%d HTTP/1.1\r\nHost: x\r\n\r\n" % client_id)
+                writer.write(b"GET /online_feature_store/client_id=%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % client_id)
                 await writer.drain()
                 await asyncio.sleep(0.002)
                 writer.close()
@@ -311,9 +316,8 @@ def test_the_circuit_opens_when_nobody_is_there_and_closes_by_itself(run: Callab
         for _ in range(20):
             assert (await stack.risk()).status_code == 503
         assert await circuit() == "2.0"
-        started = time.monotonic()
+        stack.network.mode = "silent"  # nothing is asked: a call would take its timeout, and answer with another type
         assert (await stack.risk()).json()["type"] == "/problems/feature-service-unavailable"
-        assert time.monotonic() - started < 0.1
         stack.network.mode = "pass"
         await asyncio.sleep(0.55)
         assert await circuit() == "1.0"

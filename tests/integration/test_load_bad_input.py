@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet
@@ -29,7 +30,8 @@ def test_fifty_thousand_loans_of_one_client(settings: Settings, loans_file: Path
     [online] = rows(settings, ONLINE)
     assert online[1:3] == (len(earlier), sum(earlier) / len(earlier))
     sums = (
-        "SELECT sum(nb_previous_loans), count(*) FILTER (WHERE avg_amount_loans_previous IS NULL) FROM feature_history"
+        "SELECT sum((said->>'nb_previous_loans')::integer), count(*) FILTER (WHERE said->>'avg_amount_loans_previous' IS NULL)"
+        " FROM feature_history"
     )
     by_day = [days.count(date(2019, 1, 1) + timedelta(day)) for day in range(700)]
     assert rows(settings, sums) == [(sum(by_day[day] * sum(by_day[:day]) for day in range(700)), by_day[0])]
@@ -52,7 +54,7 @@ def test_a_file_that_ends_in_the_middle_of_a_line(
     assert report["read"] == 3
     if cut == 1:  # the status alone is gone, which may be empty
         assert report["loaded"] == 3
-        assert rows(settings, "SELECT status FROM feature_history WHERE loan_id = 3") == [(None,)]
+        assert rows(settings, "SELECT outcome FROM feature_history WHERE event_id = 3") == [(None,)]
     else:
         assert (report["loaded"], report["quarantined"]) == (2, {"malformed_line": 1})
         assert rows(settings, "SELECT line, row->>'text' FROM quarantine") == [
@@ -149,3 +151,24 @@ def test_training_rows_that_cannot_be_written_are_one_line_and_exit_1(
     error = capsys.readouterr().err
     assert error.startswith(str(tmp_path / out))
     assert error.count("\n") == 1
+
+
+def test_a_name_is_a_name_and_no_pattern_and_folders_are_no_columns(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = write(tmp_path / "loans1.csv", [loan(1, 1), loan(5, 5)])
+    meant = write(tmp_path / "loans[12].csv", [loan(2, 2), loan(3, 3)])
+    folder = tmp_path / "flag_own_car=N" / "id=999"
+    folder.mkdir(parents=True)
+    partition = folder / "part.parquet"
+    duckdb.sql(
+        f"COPY (FROM read_csv('{write(tmp_path / 'plain.csv', [loan(4, 4)])}', all_varchar = true)) TO '{partition}'"
+    )
+    assert other.exists()
+    monkeypatch.chdir(tmp_path)
+    for file in (Path("loans[12].csv"), partition):
+        assert run(settings, "load", file) == 0
+    assert meant.exists()
+    found = [(row[0], row[5]) for row in rows(settings, ONLINE)]
+    assert [client_id for client_id, _ in found] == [2, 3, 4]
+    assert found[-1] == (4, 1)

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from db_init.duckdb_engine import open_duckdb
-from db_init.load import load
+from db_init.engines.duckdb import open_duckdb
+from db_init.loading.events.load import load
 from db_init.progress import progress
 from db_init.settings import Settings
-from loans import AS_OF, Loan, assert_stored, loan, write
+from loans import Loan, assert_stored, loan, write
 
 DAYS = [f"2020-0{month}-0{day}" for month in (1, 2) for day in (1, 2, 3)]
 AMOUNTS = st.one_of(
@@ -59,12 +59,10 @@ def parts(draw: st.DrawFn) -> Parts:
 
 
 def stored(connection: psycopg.Connection) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    columns = (
-        "client_id, event_timestamp, loan_id, loan_amount, birthday, job_start_date, nb_previous_loans, "
-        "avg_amount_loans_previous, age, years_on_the_job, flag_own_car, status"
-    )
-    history = connection.execute(f"SELECT {columns} FROM feature_history ORDER BY loan_id").fetchall()
-    return history, connection.execute("SELECT * FROM online_features ORDER BY client_id").fetchall()
+    columns = "client_id, event_timestamp, event_id, said, raw, outcome"
+    history = connection.execute(f"SELECT {columns} FROM feature_history ORDER BY event_id").fetchall()
+    online = "SELECT client_id, event_timestamp, v, times FROM online_features ORDER BY client_id"
+    return history, connection.execute(online).fetchall()
 
 
 def loaded_in_turn(settings: Settings, folder: Path, files: list[list[Loan]]) -> Any:
@@ -73,7 +71,7 @@ def loaded_in_turn(settings: Settings, folder: Path, files: list[list[Loan]]) ->
         connection.commit()
         for loans in files:
             file = write(folder / "loans.csv", loans)
-            load(connection, file, as_of=AS_OF, opening=open_duckdb("500MB"), steps=steps, say=pytest.fail)
+            load(connection, file, open_duckdb("500MB"), steps, pytest.fail)
         return stored(connection)
 
 
@@ -96,6 +94,6 @@ def test_a_late_loan_of_another_file_corrects_every_later_vector(settings: Setti
     first = [loan(number, day=f"2020-02-{number:02}") for number in range(2, 6)]
     late = [loan(1, day="2020-01-01", amount="1000")]
     history, online = loaded_in_turn(settings, tmp_path, [first, late])
-    assert [row[6] for row in history] == [0, 1, 2, 3, 4]
-    assert [row[7] for row in history] == [None, 1000.0, 550.0, 400.0, 325.0]
-    assert online[0][1:3] == (4, 325.0)
+    assert [row[3]["nb_previous_loans"] for row in history] == [0, 1, 2, 3, 4]
+    assert [row[3]["avg_amount_loans_previous"] for row in history] == [None, 1000.0, 550.0, 400.0, 325.0]
+    assert [online[0][2][name] for name in ("nb_previous_loans", "avg_amount_loans_previous")] == [4, 325.0]

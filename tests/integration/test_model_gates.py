@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+import credit_default
 from db_init.__main__ import main as db_init
 from db_init.settings import Settings
-from prediction_service.model import ServedModel, verified
-from prediction_service.scorecard import DIRECTIONS
+from prediction_service.scoring.scorecard import DIRECTIONS
 from prediction_service.train import main as train
+from prediction_service.versions.serving import ServedModel, verified
 
 
 def trained(settings: Settings, folder: Path, signal: int) -> ServedModel:
@@ -22,7 +23,22 @@ def trained(settings: Settings, folder: Path, signal: int) -> ServedModel:
     sample = ["sample", "--clients", "12000", "--seed", "7", "--signal", str(signal), "--out", str(loans)]
     for command in (sample, ["load", str(loans)], ["export-training", str(rows), "--rows", "last"]):
         assert db_init(command) == 0
-    assert train([str(rows), "--model-dir", str(folder / "models"), "--version", "v", "--repeats", "1"]) == 0
+    assert (
+        train(
+            [
+                str(rows),
+                "--feature-set",
+                str(credit_default.FILE),
+                "--model-dir",
+                str(folder / "models"),
+                "--version",
+                "v",
+                "--repeats",
+                "1",
+            ]
+        )
+        == 0
+    )
     return verified(folder / "models" / "v")
 
 

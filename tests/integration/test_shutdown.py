@@ -13,7 +13,12 @@ import pytest
 from local_stack.postgres import Server
 from running import Running, service
 
-ROW = "INSERT INTO online_features VALUES (5, 7, 128.9, 33, NULL, 1, '2020-04-11+00')"
+pytestmark = pytest.mark.alone
+
+ROW = """
+    INSERT INTO online_features (client_id, event_timestamp, v)
+    VALUES (5, '2020-04-11+00', '{"nb_previous_loans":7,"avg_amount_loans_previous":128.9,"age":33,"years_on_the_job":null,"flag_own_car":1}')
+"""
 LOCKED = "LOCK TABLE online_features IN ACCESS EXCLUSIVE MODE"
 
 
@@ -41,7 +46,11 @@ def test_readiness_tells_while_everything_else_is_still_answered(url: str, model
     with (
         service("feature_service", database_url=url, drain_seconds=1) as features,
         service(
-            "prediction_service", model_dir=model_dir, feature_service_url=features.base, drain_seconds=1
+            "prediction_service",
+            model_dir=model_dir,
+            feature_service_url=features.base,
+            drain_seconds=1,
+            decision_log=False,
         ) as predictions,
     ):
         for running, path in (
@@ -56,7 +65,7 @@ def test_readiness_tells_while_everything_else_is_still_answered(url: str, model
                 assert running.readiness() == (503, "/problems/shutting-down", "1")
                 assert httpx.get(f"{running.base}/health/live").status_code == 200
                 answer = kept.get(path)
-                assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+                assert (answer.status_code, answer.headers["connection"]) == (200, "close"), answer.text
                 assert httpx.get(f"{running.base}{path}").status_code == 200
             assert running.process.wait(timeout=5) == 0
             assert 0.9 < time.monotonic() - since < 2.5

@@ -17,25 +17,29 @@ from feature_service.settings import Settings
 from local_stack.postgres import Server
 
 LOANS = """
-    INSERT INTO feature_history (client_id, event_timestamp, loan_id, birthday, job_start_date, nb_previous_loans,
-                                 avg_amount_loans_previous, age, years_on_the_job, flag_own_car)
-    VALUES (5, '2019-03-01+00', 1, '1980-06-15', '2019-09-01', 0, NULL, 38, NULL, 1),
-           (5, '2020-03-01+00', 2, '1980-06-15', '2019-09-01', 1, 100.5, 39, 0, 1),
-           (5, '2020-03-01+00', 3, '1980-06-15', '3021-09-18', 1, 100.5, 39, NULL, 0),
-           (6, '2020-01-01+00', NULL, NULL, NULL, 4, 7.25, 50, 3, NULL)
+    INSERT INTO feature_history (client_id, event_timestamp, event_id, said)
+    VALUES (5, '2019-03-01+00', 1, '{"age": {"since": "1980-06-15"}, "years_on_the_job": {"since": "2019-09-01"},
+                                     "nb_previous_loans": 0, "avg_amount_loans_previous": null, "flag_own_car": 1}'),
+           (5, '2020-03-01+00', 2, '{"age": {"since": "1980-06-15"}, "years_on_the_job": {"since": "2019-09-01"},
+                                     "nb_previous_loans": 1, "avg_amount_loans_previous": 100.5, "flag_own_car": 1}'),
+           (5, '2020-03-01+00', 3, '{"age": {"since": "1980-06-15"}, "years_on_the_job": {"since": "3021-09-18"},
+                                     "nb_previous_loans": 1, "avg_amount_loans_previous": 100.5, "flag_own_car": 0}'),
+           (6, '2020-01-01+00', NULL, '{"age": 50, "years_on_the_job": 3, "nb_previous_loans": 4,
+                                        "avg_amount_loans_previous": 7.25, "flag_own_car": null}')
 """
 ONLINE = """
-    INSERT INTO online_features (client_id, event_timestamp, nb_previous_loans, avg_amount_loans_previous, age,
-                                 years_on_the_job, flag_own_car)
-    SELECT 5, timestamptz '2020-03-01+00', 1, 100.5, 41, NULL::integer, 0 UNION ALL
-    SELECT n, '2020-01-01+00', n % 60, 128.90637116931464, NULL, 2, 1 FROM generate_series(100, 1999) AS n
+    INSERT INTO online_features (client_id, event_timestamp, v)
+    SELECT 5, timestamptz '2020-03-01+00', json_build_object('nb_previous_loans', 1, 'avg_amount_loans_previous', 100.5, 'age', 41,
+                                                             'flag_own_car', 0) UNION ALL
+    SELECT n, '2020-01-01+00', json_build_object('nb_previous_loans', n % 60, 'years_on_the_job', 2)
+      FROM generate_series(100, 1999) AS n
 """
 
 
 @asynccontextmanager
 async def service(server: Server, database: str) -> AsyncIterator[httpx.AsyncClient]:
     url = SecretStr(server.url(database, user="feature_service"))
-    async with client_of(create_app(Settings(database_url=url))) as client:
+    async with client_of(create_app(Settings(database_url=url, database_timeout_seconds=10))) as client:
         yield client
 
 

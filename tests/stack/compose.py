@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,12 @@ class Compose:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout
+
+    def with_profile(self, profile: str) -> "Compose":
+        """The same system, with what a profile adds."""
+        other = copy(self)
+        other._environment = self._environment | {"COMPOSE_PROFILES": profile}
+        return other
 
     def containers(self, *services: str, all: bool = False) -> list[str]:  # noqa: A002 -- as the option is called
         return self("ps", "-q", *(["--all"] if all else []), *services).split()

@@ -1,5 +1,6 @@
 """PostgreSQL and both services as containers of their own, started one by one."""
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -14,10 +15,12 @@ from testcontainers.community.postgres import PostgresContainer
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
+from credit_default import NAMES
 from db_init.migrate import migrate
 from db_init.settings import Settings
 
 PASSWORD = "only-for-this-test"
+STORED = ((7, 128.90637116931464, 33, None, 1), (0, None, 150, 2, 0))
 
 pytestmark = pytest.mark.timeout(60, func_only=True)
 
@@ -53,15 +56,17 @@ def services(images: None, model_dir: Path) -> Iterator[tuple[str, str]]:
         migrate(Settings(database_url=SecretStr(url), reader_password=SecretStr(PASSWORD)))
         with psycopg.connect(url) as connection:
             connection.execute(
-                "INSERT INTO online_features VALUES (5, 7, 128.90637116931464, 33, NULL, 1, '2020-04-11+00'),"
-                " (6, 0, NULL, 150, 2, 0, '2020-04-11+00')"
+                "INSERT INTO online_features (client_id, event_timestamp, v) VALUES (5, '2020-04-11+00', %s), (6, '2020-04-11+00', %s)",
+                [json.dumps(dict(zip(NAMES, values, strict=True))) for values in STORED],
             )
         features = DockerContainer(image("feature-service")).with_network(network)
         features = features.with_network_aliases("features").with_exposed_ports(8001)
         features.with_env("FEATURE_SERVICE_HOST", "0.0.0.0").with_env("FEATURE_SERVICE_ALLOW_ANONYMOUS", "true")
+        features.with_env("FEATURE_SERVICE_ALLOWED_HOSTS", "features")
         features.with_env("FEATURE_SERVICE_DATABASE_URL", f"postgresql://feature_service:{PASSWORD}@db:5432/features")
         predictions = DockerContainer(image("prediction-service")).with_network(network).with_exposed_ports(8002)
         predictions.with_env("PREDICTION_SERVICE_ALLOW_ANONYMOUS", "true")
+        predictions.with_env("PREDICTION_SERVICE_DECISION_LOG", "off")
         predictions.with_env("PREDICTION_SERVICE_HOST", "0.0.0.0").with_env("PREDICTION_SERVICE_MODEL_DIR", "/models")
         predictions.with_env("PREDICTION_SERVICE_FEATURE_SERVICE_URL", "http://features:8001")
         for folder in (model_dir, *model_dir.parents[:3]):

@@ -6,7 +6,8 @@ from stack.compose import Compose, docker, inspected
 
 pytestmark = pytest.mark.timeout(60, func_only=True)
 
-SERVICES = ("db", "feature-service", "prediction-service", "gateway")
+SERVICES = ("db", "decision-db", "decision-log", "feature-service", "prediction-service", "gateway")
+DATABASES = ("db", "decision-db")
 
 
 def processes(container: str) -> dict[str, dict[str, str]]:
@@ -43,7 +44,7 @@ def test_no_container_can_write_to_its_image_or_take_the_machine(compose: Compos
     assert not host["Privileged"]
     assert 0 < host["Memory"] <= 1 << 30
     assert 0 < host["PidsLimit"] <= 128
-    assert (service == "db") == bool(host["CapAdd"])
+    assert (service in DATABASES) == bool(host["CapAdd"])
     with pytest.raises(AssertionError, match="Read-only file system"):
         docker("exec", "--user", "0", container, "touch", "/etc/x")
 
@@ -53,7 +54,7 @@ def test_only_loopback_is_listened_on_and_the_database_not_at_all(compose: Compo
         [container] = compose.containers(service)
         bindings = inspected(container)["HostConfig"]["PortBindings"] or {}
         assert {bound["HostIp"] for each in bindings.values() for bound in each} == (
-            set() if service == "db" else {"127.0.0.1"}
+            set() if service in (*DATABASES, "decision-log") else {"127.0.0.1"}
         )
 
 

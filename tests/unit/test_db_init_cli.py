@@ -7,22 +7,21 @@ import pyarrow.parquet
 import pytest
 
 from db_init.__main__ import main
-from db_init.pipeline import NEEDED
-from db_init.population import COLUMNS
+from db_init.feature_sets.credit_default.population import COLUMNS
+from loans import NEEDED
 
 USAGE = {
     "no command": ([], "required: COMMAND"),
     "an unknown command": (["drop"], "invalid choice"),
-    "no file": (["load"], "LOANS --retry-quarantined is required"),
-    "a file and the quarantine": (["load", "x.csv", "--retry-quarantined"], "not allowed with argument LOANS"),
-    "a date that is none": (["load", "x.csv", "--as-of", "2021-02-30"], "no date of the form"),
-    "a date of another form": (["load", "x.csv", "--as-of", "22.12.2021"], "no date of the form"),
+    "no file": (["load"], "EVENTS --retry-quarantined is required"),
+    "a file and the quarantine": (["load", "x.csv", "--retry-quarantined"], "not allowed with argument EVENTS"),
     "an unknown engine": (["load", "x.csv", "--engine", "abacus"], "invalid choice"),
     "a time that is none": (["migrate", "--wait", "nan"], "no number of seconds"),
     "a time below 0": (["migrate", "--wait=-1"], "no number of seconds"),
     "no clients": (["sample", "--clients", "0", "--seed", "1", "--out", "x"], "no whole number above 0"),
     "half a client": (["sample", "--clients", "1.5", "--seed", "1", "--out", "x"], "no whole number above 0"),
     "one fold": (["export-training", "x.parquet", "--folds", "1"], "no whole number from 2 to 1000"),
+    "a date that is none": (["retain", "--before", "2026"], "no date such as"),
     "no seed": (["sample", "--clients", "1", "--out", "x"], "--seed"),
 }
 
@@ -36,7 +35,10 @@ def test_usage_errors_say_what_is_wrong(kind: str, capsys: pytest.CaptureFixture
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["migrate", "load", "import-features", "sample", "export-training"])
+@pytest.mark.parametrize(
+    "command",
+    ["migrate", "check", "apply", "draft", "load", "import-features", "retain", "sample", "export-training"],
+)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])

@@ -1,20 +1,33 @@
 """The feature definitions on edge values, cell by cell: what is read, what is null, what is refused and why."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from db_init import pipeline
-from db_init.duckdb_engine import DuckDB, open_duckdb
+from db_init.engines.duckdb import DuckDB, open_duckdb
+from db_init.feature_sets.reading import read_feature_set
+from db_init.feature_sets.stored import SHIPPED, Applied
+from db_init.loading.events import pipelines
+from db_init.loading.events.parse import parsed as parsed_lines
+from db_init.loading.events.parse import source_kinds
+from shared_schemas.feature_sets import Source
 
 GOOD = {
     "loan_id": "1", "id": "7", "loan_date": "2020-01-01", "loan_amount": "100", "birthday": "1980-06-15",
     "job_start_date": "2010-03-01", "flag_own_car": "Y", "status": "0",
 }  # fmt: skip
+
+
+SET = read_feature_set(SHIPPED / "credit_default" / "feature_set.toml")
+assert SET.source is not None
+SOURCE: Source = SET.source
+APPLIED = Applied(SET, (), SHIPPED / "credit_default")
+LATEST = datetime(2026, 1, 1, tzinfo=UTC)
+CALLED = {"id": "__client_id", "loan_id": "__event_id", "loan_date": "__time", "status": "__outcome"}
 
 
 @pytest.fixture(scope="module")
@@ -24,17 +37,17 @@ def engine() -> Iterator[DuckDB]:
 
 
 def parsed(engine: DuckDB, *lines: Mapping[str, str | None]) -> list[dict[str, Any]]:
-    columns = ", ".join(f'"{name}" VARCHAR' for name in pipeline.NEEDED)
-    engine.run(f"CREATE OR REPLACE TABLE raw (line BIGINT, {columns})")
+    columns = ", ".join(f'"{name}" VARCHAR' for name in GOOD)
+    engine.run(f"CREATE OR REPLACE TABLE raw (__line BIGINT, {columns})")
     for number, line in enumerate(lines, 2):
         engine.run(f"INSERT INTO raw VALUES ({', '.join('?' * 9)})", [number, *({**GOOD, **line}).values()])
-    table = engine.keep("lines", pipeline.parsed(engine.table("raw")))
-    return [dict(zip(table.columns, row, strict=True)) for row in engine.run("FROM lines ORDER BY line")]
+    table = engine.keep("lines", parsed_lines(engine.table("raw"), SET, SOURCE, LATEST))
+    return [dict(zip(table.columns, row, strict=True)) for row in engine.run("FROM lines ORDER BY __line")]
 
 
 def value(engine: DuckDB, column: str, text: str | None) -> tuple[Any, str | None]:
     [line] = parsed(engine, {column: text})
-    return line["client_id" if column == "id" else column], line["reason"]
+    return line[CALLED.get(column, column)], line["__reason"]
 
 
 DATES: list[tuple[str | None, date | None]] = [
@@ -54,21 +67,21 @@ def test_dates(engine: DuckDB, text: str | None, day: date | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "loan_date", "birthday"),
+    ("text", "reason"),
     [
-        ("3021-09-18", date(3021, 9, 18), date(3021, 9, 18)),
-        ("1850-01-01", date(1850, 1, 1), None),
-        ("1899-12-31", date(1899, 12, 31), None),
-        ("1900-01-01", date(1900, 1, 1), date(1900, 1, 1)),
-        ("0000-01-01", None, None),
-        ("0001-01-01", date(1, 1, 1), None),
+        ("3021-09-18", "event_in_future"), ("1899-12-31", "loan_date_out_of_range"), ("1900-01-01", None),
+        ("9999-01-01", "loan_date_out_of_range"), ("0001-01-01", "loan_date_out_of_range"), ("0000-01-01", "loan_date_out_of_range"),
     ],
+)  # fmt: skip
+def test_an_event_lies_between_1900_and_tomorrow(engine: DuckDB, text: str, reason: str | None) -> None:
+    assert value(engine, "loan_date", text)[1] == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "day"), [("3021-09-18", date(3021, 9, 18)), ("1899-12-31", None), ("1900-01-01", date(1900, 1, 1))]
 )
-def test_a_life_begins_in_1900_and_a_loan_in_any_year(
-    engine: DuckDB, text: str, loan_date: date | None, birthday: date | None
-) -> None:
-    assert value(engine, "loan_date", text)[0] == loan_date
-    assert value(engine, "birthday", text) == (birthday, None)
+def test_a_life_begins_in_1900(engine: DuckDB, text: str, day: date | None) -> None:
+    assert value(engine, "birthday", text) == (day, None)
 
 
 AMOUNTS: list[tuple[str | None, float | None, str | None]] = [
@@ -123,31 +136,23 @@ def test_what_is_no_flag_is_null_and_no_reason_to_refuse(
 
 def test_the_first_of_several_faults_is_the_reason(engine: DuckDB) -> None:
     [line] = parsed(engine, {"id": "", "loan_id": "x", "loan_amount": "-5"})
-    assert line["reason"] == "id_missing"
+    assert line["__reason"] == "id_missing"
 
 
 def features(engine: DuckDB, *lines: dict[str, str]) -> list[dict[str, Any]]:
     parsed(engine, *lines)
-    judged = pipeline.judged(engine.table("lines").select("line", *pipeline.LOAN_COLUMNS))
-    table = engine.keep("features", pipeline.features(engine.keep("judged", judged).drop("verdict")))
-    return [dict(zip(table.columns, row, strict=True)) for row in engine.run("FROM features ORDER BY loan_id")]
+    table = engine.table("lines")
+    events = engine.keep(
+        "events",
+        table.select(
+            client_id="__client_id", loan_id="__event_id", loan_date="__time", **{n: n for n in source_kinds(SOURCE)}
+        ),
+    )
+    found = engine.keep("features", events.select("loan_id", **pipelines.features(events, APPLIED, SOURCE)))
+    return [dict(zip(found.columns, row, strict=True)) for row in engine.run("FROM features ORDER BY loan_id")]
 
 
-@pytest.mark.parametrize(
-    ("birthday", "loan_date", "age"),
-    [
-        ("1980-06-15", "2020-06-14", 39), ("1980-06-15", "2020-06-15", 40), ("2000-02-29", "2021-02-28", 20),
-        ("2000-02-29", "2021-03-01", 21), ("2020-01-01", "2020-01-01", 0), ("2020-01-02", "2020-01-01", None),
-        ("1900-01-01", "2020-01-01", 120), ("3021-09-18", "2020-01-01", None), ("1850-01-01", "2020-01-01", None),
-    ],
-)  # fmt: skip
-def test_ages_are_completed_years(engine: DuckDB, birthday: str, loan_date: str, age: int | None) -> None:
-    lives = {"birthday": birthday, "job_start_date": birthday, "loan_date": loan_date}
-    [loan] = features(engine, lives)
-    assert (loan["age"], loan["years_on_the_job"]) == (age, age)
-
-
-def test_loans_of_one_day_do_not_see_each_other_and_the_highest_number_is_the_latest(engine: DuckDB) -> None:
+def test_loans_of_one_day_do_not_see_each_other(engine: DuckDB) -> None:
     days = ["2020-01-01", "2020-01-02", "2020-01-02", "2020-01-03"]
     lines = [
         {"loan_id": str(number), "loan_date": day, "loan_amount": str(10**number)} for number, day in enumerate(days)
@@ -155,7 +160,6 @@ def test_loans_of_one_day_do_not_see_each_other_and_the_highest_number_is_the_la
     found = features(engine, *lines)
     assert [loan["nb_previous_loans"] for loan in found] == [0, 1, 1, 3]
     assert [loan["avg_amount_loans_previous"] for loan in found] == [None, 1.0, 1.0, 37.0]
-    assert [loan["latest"] for loan in found] == [False, False, False, True]
 
 
 def test_means_of_amounts_do_not_depend_on_their_order(engine: DuckDB) -> None:

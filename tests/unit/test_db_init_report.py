@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from db_init.errors import LoadError
-from db_init.report import Report
+from db_init.loading.report import Report
 
 
 def test_a_report_whose_lines_add_up_is_good() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prediction_service.scorecard import FeatureTable, Scorecard, disfavours_elderly, disfavours_unknown_age
+from prediction_service.scoring.scorecard import FeatureTable, Scorecard, disfavours_elderly, disfavours_unknown_age
 
 
 def table(**changes: Any) -> FeatureTable:
@@ -159,21 +159,30 @@ def test_a_missing_age_is_outside_of_the_comparison() -> None:
 @pytest.mark.parametrize(
     ("edges", "missing", "disfavours"),
     [
-        ((30.0, 50.0), 0.3, False),
-        ((30.0, 50.0), math.nextafter(0.3, 1), True),
-        ((17.0, 50.0), 0.2, True),  # worse than every adult, if not than minors
-        ((99.5, 100.0), 0.3, False),
+        ((30.0, 50.0), -0.2, False),
+        ((30.0, 50.0), math.nextafter(-0.2, 1), True),
+        ((30.0, 50.0), 0.3, True),
+        ((99.5, 100.0), 0.1, False),  # nobody is older
     ],
 )
-def test_an_unknown_age_is_scored_no_worse_than_every_known_one(
+def test_an_unknown_age_is_scored_no_worse_than_any_known_one(
     edges: tuple[float, ...], missing: float, *, disfavours: bool
 ) -> None:
     assert disfavours_unknown_age(table(edges=edges, missing=missing)) is disfavours
 
 
+def test_tables_of_categories_survive_json_and_have_one_value_each() -> None:
+    purpose = table(name="purpose", edges=(0.0, 1.0), monotonic=0, categories=("car", "boat", "house"))
+    card = Scorecard(-1.0, [purpose])
+    assert Scorecard.from_json(card.as_json()).tables == card.tables
+    assert [purpose.contribution(float(position)) for position in range(3)] == [0.3, 0.1, -0.2]
+    assert purpose.defect() is None
+    assert table(edges=(0.0, 2.0), monotonic=0, categories=("car", "boat", "house")).defect() is not None
+
+
 def test_serving_from_tables_needs_only_the_standard_library_and_pydantic() -> None:
     program = (
-        "import sys, prediction_service.artefact, prediction_service.pickled, prediction_service.model\n"
+        "import sys, prediction_service.versions.artefact, prediction_service.versions.pickled, prediction_service.versions.serving\n"
         "print(sorted({'numpy', 'sklearn', 'joblib', 'scipy', 'pyarrow', 'matplotlib'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

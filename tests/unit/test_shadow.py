@@ -4,8 +4,10 @@ from collections.abc import Sequence
 import pytest
 from prometheus_client import CollectorRegistry
 
-from prediction_service.scorecard import Values
-from prediction_service.shadow import MOST_ROWS, Decided, Shadow, ShadowMetrics
+from prediction_service.scoring.quality import QualityCheck
+from prediction_service.scoring.scorecard import Values
+from prediction_service.versions.shadow import MOST_ROWS, Decided, Shadow, ShadowMetrics
+from shared_schemas import Feature
 
 
 class Challenger:
@@ -14,6 +16,8 @@ class Challenger:
     version = "next"
     threshold = 0.5
     explainer = None
+    inputs = (Feature(name="said", type="number", description="What the challenger will say."),)
+    quality = QualityCheck(inputs)
 
     def __init__(self, *, fails: bool = False) -> None:
         self.missing_rules: dict[str, str] = {}
@@ -22,7 +26,7 @@ class Challenger:
         self.go.set()
         self.most_at_once = 0
 
-    async def probabilities(self, rows: Sequence[Values]) -> list[float]:
+    async def probabilities(self, rows: Sequence[Values], until: float = 0) -> list[float]:
         self.most_at_once = max(self.most_at_once, len(rows))
         await self.go.wait()
         if self.fails:
@@ -53,7 +57,7 @@ def compared(challenger: Challenger | None, *offers: Decided) -> CollectorRegist
 
 def decided(*pairs: tuple[float, float], threshold: float = 0.4) -> Decided:
     """Each pair: what the challenger will say, what the champion said."""
-    return Decided([(theirs,) for theirs, _ in pairs], [ours for _, ours in pairs], threshold)
+    return Decided([{"said": theirs} for theirs, _ in pairs], [ours for _, ours in pairs], threshold)
 
 
 def test_labels_are_compared_each_at_its_own_threshold() -> None:

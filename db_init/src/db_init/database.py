@@ -24,7 +24,7 @@ def connect(settings: Settings) -> psycopg.Connection:
                 password=settings.database_password.get_secret_value() if settings.database_password else None,
                 application_name="db_init",
                 connect_timeout=5,
-                options="-c timezone=UTC -c datestyle=ISO -c client_min_messages=warning",
+                options="-c timezone=UTC -c datestyle=ISO -c extra_float_digits=1 -c client_min_messages=warning",
             )
         except psycopg.ProgrammingError as error:
             raise LoadError("DB_INIT_DATABASE_URL is not the URL of a PostgreSQL database.") from error
@@ -38,7 +38,7 @@ def connect(settings: Settings) -> psycopg.Connection:
 
 @contextmanager
 def exclusive(connection: psycopg.Connection, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold the loader's lock: two loads at once would each miss what the other brings. Freed when the connection ends."""
+    """Hold the loader's lock: two loads at the same time would each miss the rows of the other. Released when the connection ends."""
     [taken] = connection.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone() or [False]
     if not taken:
         say("another load is running: waiting for it")

@@ -1,21 +1,26 @@
-"""Exports training rows: each vector as it was known at its loan, with the outcome of that loan."""
+"""Exports training rows: each vector as it was known at its event, with the outcome of that event."""
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
 from db_init.database import copy_out
-from db_init.duckdb_engine import open_duckdb
+from db_init.engines.duckdb import DuckDB, identifier, literal, open_duckdb
+from db_init.errors import LoadError
+from db_init.feature_sets.stored import applied_set
 from db_init.folds import add_folds
 from db_init.output import written_whole
+from shared_schemas.feature_sets import Feature, FeatureSet
 
-_COLUMNS = {
-    "client_id": "BIGINT", "loan_id": "BIGINT", "event_timestamp": "TIMESTAMPTZ", "nb_previous_loans": "INTEGER",
-    "avg_amount_loans_previous": "DOUBLE", "age": "INTEGER", "years_on_the_job": "INTEGER", "flag_own_car": "SMALLINT",
-    "status": "SMALLINT",
+_ROWS = (Path(__file__).parent / "loading" / "sql" / "training_rows.sql").read_text(encoding="utf-8")
+_FETCHED = {
+    "client_id": "BIGINT", "event_id": "BIGINT", "event_timestamp": "TIMESTAMPTZ", "said": "VARCHAR", "beneath": "VARCHAR",
+    "in_group": "VARCHAR", "outcome": "SMALLINT",
 }  # fmt: skip
-_OF_A_PERSON = {"birthday": "DATE", "job_start_date": "DATE"}
+_KINDS = {"integer": "BIGINT", "number": "DOUBLE", "flag": "SMALLINT", "category": "VARCHAR"}
 
 
 @dataclass(frozen=True)
@@ -27,19 +32,66 @@ class Folds:
 def export_training(
     connection: psycopg.Connection, out: Path, *, last_only: bool, folds: Folds | None, memory: str
 ) -> int:
-    """Rows that have an outcome, as Parquet; `last_only`: of each client the last one. The number of rows."""
-    columns = _COLUMNS | _OF_A_PERSON
-    ranked = f"SELECT {', '.join(columns)} FROM feature_history WHERE status IS NOT NULL"
-    if last_only:
-        ranked = ranked.replace("SELECT", "SELECT DISTINCT ON (client_id)", 1)
-        ranked += " ORDER BY client_id, event_timestamp DESC, loan_id DESC NULLS LAST"
-    else:
-        ranked += " ORDER BY client_id, event_timestamp, loan_id"
+    """Rows that have an outcome, as Parquet; `last_only`: of each client the last one. The number of rows.
+
+    The feature set in force stands in the metadata of the file, under `feature_set`.
+    """
+    feature_set = applied_set(connection).feature_set
+    if feature_set.outcome is None:
+        raise LoadError(
+            f"The feature set {feature_set.name} declares no outcome, so that there is nothing to train on."
+        )
     with written_whole(out) as fresh, open_duckdb(memory) as engine:
-        rows = engine.folder / "rows.csv"
-        copy_out(connection, ranked, rows)
-        engine.from_csv("rows", rows, columns)
-        table = add_folds(engine, folds.count, folds.seed) if folds else "rows"
-        engine.run(f"CREATE VIEW exported AS SELECT * EXCLUDE ({', '.join(_OF_A_PERSON)}) FROM {table}")
-        engine.to_parquet("exported", fresh)
-        return engine.count("rows")
+        fetched = engine.folder / "rows.csv"
+        copy_out(connection, _ROWS, fetched)
+        engine.from_csv("fetched", fetched, _FETCHED)
+        _spread(engine, feature_set, last_only=last_only)
+        if folds:
+            add_folds(engine, feature_set, folds.count, folds.seed)
+        columns = ", ".join(_exported(feature_set, folded=folds is not None))
+        order = "client_id, event_timestamp, event_id NULLS LAST"
+        engine.run(f"CREATE TABLE exported AS SELECT {columns} FROM {'folded' if folds else 'rows'} ORDER BY {order}")
+        engine.to_parquet("exported", fresh, {"feature_set": feature_set.canonical()})
+        return engine.count("exported")
+
+
+def _spread(engine: DuckDB, feature_set: FeatureSet, *, last_only: bool) -> None:
+    """Table `rows`: one column a feature, `f0` on, and one of the date that completed years are counted from, `since0` on."""
+    form = literal(json.dumps({feature.key: "JSON" for feature in feature_set.features}))
+    features = ", ".join(
+        column for number, feature in enumerate(feature_set.features) for column in _columns(number, feature)
+    )
+    last = """
+       QUALIFY row_number() OVER (PARTITION BY client_id ORDER BY event_timestamp DESC, event_id DESC NULLS LAST) = 1"""
+    engine.run(f"""
+        CREATE TABLE rows AS
+        SELECT client_id, event_id, event_timestamp, in_group, outcome, {features}
+          FROM (SELECT *, from_json(CASE WHEN beneath IS NULL THEN said ELSE json_merge_patch(beneath, said) END, {form}) AS v
+                  FROM (SELECT * FROM fetched{last if last_only else ""}))""")
+
+
+def _columns(number: int, feature: Feature) -> Iterator[str]:
+    value = f"v.{identifier(feature.key)}"
+    text = f"{value}->>'$'"
+    if feature.completed_years_since is None:
+        yield f"({text})::{_KINDS[feature.type]} AS f{number}"
+        return
+    since, day = f"({value}->>'$.since')::DATE", "event_timestamp::TIMESTAMP::DATE"
+    years = f"(year({day}) - year({since}) - CASE WHEN strftime({day}, '%m%d') < strftime({since}, '%m%d') THEN 1 ELSE 0 END)"
+    counted = f"CASE WHEN {since} <= {day} THEN {years} END"
+    yield f"CASE WHEN json_type({value}) = 'OBJECT' THEN {counted} ELSE ({text})::BIGINT END::BIGINT AS f{number}"
+    yield f"CASE WHEN json_type({value}) = 'OBJECT' THEN {since} END AS since{number}"
+
+
+def _exported(feature_set: FeatureSet, *, folded: bool) -> Iterator[str]:
+    yield "client_id"
+    if feature_set.source is not None:
+        yield f"event_id AS {identifier(feature_set.source.event_id)}"
+    yield "event_timestamp"
+    yield from (f"f{number} AS {identifier(feature.name)}" for number, feature in enumerate(feature_set.features))
+    if feature_set.outcome is not None:
+        yield f"outcome AS {identifier(feature_set.outcome.column)}"
+    if feature_set.entity.group is not None:
+        yield f"in_group AS {identifier(feature_set.entity.group)}"
+    if folded:
+        yield "fold"

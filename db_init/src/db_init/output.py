@@ -10,7 +10,7 @@ from db_init.errors import LoadError
 
 @contextmanager
 def written_whole(out: Path) -> Iterator[Path]:
-    """A file beside `out`, which takes its place at the end. An `out` that cannot be written is refused at once."""
+    """A file beside `out`, which takes its place at the end. An `out` that cannot be written is refused immediately."""
     if not out.name:
         raise LoadError(f"{out} is a folder; name a file to write.")
     fresh = out.with_name(f".{out.name}.{os.getpid()}")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "DB_INIT_"
@@ -33,4 +33,13 @@ class Settings(BaseSettings):
         default="2GB",
         pattern=r"^[0-9]+([.][0-9]+)? ?([kKMGT]i?)?B$",
         description="Memory that the feature pipeline may use before it turns to disk.",
+    )
+    model_dir: Path | None = Field(
+        default=None,
+        validation_alias=AliasChoices("model_dir", "DB_INIT_MODEL_DIR", "MODEL_DIR"),
+        description="Registry folder of the prediction service: `apply` asks it what the champion reads.",
+    )
+    online_store: str | None = Field(
+        default=None,
+        description="Table that `publish` brings vectors to: dynamodb://TABLE?region=REGION[&endpoint=URL].",
     )

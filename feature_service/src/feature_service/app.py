@@ -1,35 +1,33 @@
-"""Wires the feature service: settings, lifespan, routes."""
+"""Wires the feature service: settings, state, operations."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypedDict
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 
-from feature_service.access import RULES
-from feature_service.routes import LANES, router
+from feature_service.feast.operations import feast_operations
+from feature_service.routes.reading import operations
+from feature_service.routes.writing import operations as write_operations
 from feature_service.settings import Settings
-from feature_service.store import FeatureStore, open_store
-from feature_service.write_routes import router as write_router
-from feature_service.writer import FeatureWriter, WriteMetrics, open_writer
-from service_kit.metrics import Metrics
+from feature_service.state import State
+from feature_service.store.features import FeatureStore
+from feature_service.store.online import OnlineWrites
+from feature_service.store.opening import open_store, open_writer
+from feature_service.store.postgresql.writer import WriteMetrics
+from service_kit.request.ask import Ask
 from service_kit.service import build_service
-
-
-class State(TypedDict):
-    """What the lifespan opens and every request may use."""
-
-    settings: Settings
-    store: FeatureStore
-    writer: FeatureWriter | None
-
+from service_kit.telemetry.metrics import Metrics
 
 OpenStore = Callable[[Settings], AbstractAsyncContextManager[FeatureStore]]
-OpenWriter = Callable[[Settings, WriteMetrics], AbstractAsyncContextManager[FeatureWriter | None]]
+OpenWriter = Callable[[Settings, WriteMetrics], AbstractAsyncContextManager[OnlineWrites | None]]
 
 
-async def _ready(request: Request) -> None:
-    await request.state.store.ping()
+async def _ready(ask: Ask[State]) -> None:
+    await ask.state.store.ping(ask)
+
+
+def _served_mark(state: State | None) -> str | None:
+    return state.store.feature_set.served.mark if state and state.store.feature_set.served else None
 
 
 def create_app(
@@ -41,18 +39,17 @@ def create_app(
     write_metrics = WriteMetrics(metrics.registry)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+    async def open_state() -> AsyncIterator[State]:
         async with open_store(settings) as store, open_writer(settings, write_metrics) as writer:
-            yield State(settings=settings, store=store, writer=writer)
+            yield State(settings, store, writer)
 
     return build_service(
         name="feature_service",
         title="Feature service",
         settings=settings,
-        routers=[router, write_router],
+        operations=[operations, write_operations, *feast_operations()],
         ready=_ready,
-        lifespan=lifespan,
+        open_state=open_state,
         metrics=metrics,
-        lanes=LANES,
-        rules=RULES,
+        document_version=_served_mark,
     )

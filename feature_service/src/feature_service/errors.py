@@ -3,16 +3,11 @@
 from service_kit.problems import ProblemError
 
 
-class StoreUnavailable(ProblemError):
-    type = "/problems/store-unavailable"
-    title = "The feature store cannot be asked at the moment"
-    status = 503
-    retry_after = 1
-
-
 class LoadRunning(ProblemError):
+    """A load could bring back what is erased now."""
+
     type = "/problems/load-running"
-    title = "A load is running, which could bring back what is erased now"
+    title = "A load is running"
     status = 503
     retry_after = 10
 
@@ -21,3 +16,45 @@ class ReadOnly(ProblemError):
     type = "/problems/read-only"
     title = "This service does not take writes"
     status = 403
+
+
+class FeatureViewNotFound(ProblemError):
+    """Of Feast's protocol: the set that is served is the only view."""
+
+    type = "/problems/feature-view-not-found"
+    title = "There is no such feature view"
+    status = 404
+
+
+class FeatureServiceNotFound(ProblemError):
+    type = "/problems/feature-service-not-found"
+    title = "There is no such feature service"
+    status = 404
+
+
+class PushSourceNotFound(ProblemError):
+    type = "/problems/push-source-not-found"
+    title = "There is no such push source"
+    status = 422
+
+
+class FeatureNotInView(ProblemError):
+    type = "/problems/feature-not-in-view"
+    title = "A feature is not in the feature view, or is asked for twice"
+    status = 422
+
+
+class NeedsSystemOfRecord(ProblemError):
+    """History, pages, writes and erasures are in PostgreSQL. This service knows the online store only."""
+
+    type = "/problems/needs-system-of-record"
+    title = "This needs the system of record, which this service is not connected to"
+    status = 422
+
+
+class BeforeRetention(ProblemError):
+    """What was known, or happened, before that instant is not kept any more."""
+
+    type = "/problems/before-retention"
+    title = "The history is not kept since that long ago"
+    status = 422

@@ -1,10 +1,12 @@
-"""What the feature service can be told."""
+"""The settings of the feature service."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from service_kit.settings import ServiceSettings, settings_config
+from shared_schemas.online_items import TableAddress
 
 PREFIX = "FEATURE_SERVICE_"
+POSTGRESQL = "postgresql"
 
 
 class Settings(ServiceSettings):
@@ -13,7 +15,7 @@ class Settings(ServiceSettings):
     port: int = Field(default=8001, ge=0, le=65535, description="Port to listen on; 0 is any free one.")
     database_url: SecretStr = Field(
         default=SecretStr("postgresql://feature_service@127.0.0.1:5432/features"),
-        description="PostgreSQL that holds the online store, as the role that may only read it.",
+        description="PostgreSQL, the system of record, as the role that may only read it. Empty: none, beside a table of DynamoDB.",
     )
     database_password: SecretStr | None = Field(default=None, description="Password, where the URL holds none.")
     writer_database_url: SecretStr | None = Field(
@@ -23,5 +25,56 @@ class Settings(ServiceSettings):
         default=None, description="Password of that role, where the URL holds none."
     )
     database_connections: int = Field(default=4, ge=1, le=64, description="Connections held open to PostgreSQL.")
-    database_timeout_seconds: float = Field(default=1.0, gt=0, description="Longest wait for one answer of PostgreSQL.")
+    database_timeout_seconds: float = Field(
+        default=1.0, gt=0, description="Longest wait for one answer of PostgreSQL, or of the online store."
+    )
+    replica_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL's streaming replicas, as the role that may only read; each host is a replica of its own.",
+    )
+    max_store_lag_ms: int | None = Field(
+        default=None,
+        ge=100,
+        le=60_000,
+        description="Vectors in force are read from replicas that are at most so far behind; none: from the primary.",
+    )
     max_batch_ids: int = Field(default=1000, ge=1, description="Most ids in one batch.")
+    online_store: str = Field(
+        default="postgresql",
+        pattern="^(postgresql|dynamodb://.+)$",
+        description="Where vectors in force are read: postgresql, or dynamodb://TABLE?region=REGION[&endpoint=URL][&consistent=false].",
+    )
+
+    @field_validator("online_store")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if value != POSTGRESQL:
+            TableAddress.read(value)
+        return value
+
+    @property
+    def dynamodb(self) -> TableAddress | None:
+        return None if self.online_store == POSTGRESQL else TableAddress.read(self.online_store)
+
+    @property
+    def has_record(self) -> bool:
+        """Whether PostgreSQL, the system of record, is configured. Without it only vectors in force can be read."""
+        return bool(self.database_url.get_secret_value())
+
+    @property
+    def max_store_lag_seconds(self) -> float:
+        return (self.max_store_lag_ms or 0) / 1000
+
+    @model_validator(mode="after")
+    def _bounds_replicas(self) -> "Settings":
+        if (self.replica_url is None) is not (self.max_store_lag_ms is None):
+            raise ValueError("REPLICA_URL and MAX_STORE_LAG_MS belong together")
+        if self.replica_url is not None and self.dynamodb is not None:
+            raise ValueError("replicas are of PostgreSQL: ONLINE_STORE names a table")
+        return self
+
+    @model_validator(mode="after")
+    def _names_a_store(self) -> "Settings":
+        if not self.has_record and (self.dynamodb is None or self.writer_database_url is not None):
+            raise ValueError("without DATABASE_URL, ONLINE_STORE must name a table, and WRITER_DATABASE_URL nothing")
+        return self

@@ -1,7 +1,6 @@
 """Runs everything on this machine: `python -m local_stack`, or `make run`."""
 
 import argparse
-import asyncio
 import contextlib
 import fcntl
 import shutil
@@ -10,27 +9,20 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
-import uvicorn
-from pydantic import AnyHttpUrl, SecretStr, ValidationError
+from pydantic import ValidationError
 
-from feature_service.app import create_app as create_feature_app
-from feature_service.settings import Settings as FeatureSettings
 from local_stack.datasets import Dataset, Loader
+from local_stack.decisions import RunningLog, running_log, running_monitor
 from local_stack.errors import StackError
-from local_stack.front import FrontDoor
 from local_stack.postgres import Server, running_postgres
+from local_stack.serving import HOST, Services, listen, read_services, serve
 from local_stack.settings import Settings
-from prediction_service.app import create_app as create_prediction_app
-from prediction_service.settings import Settings as PredictionSettings
-from service_kit.api_keys import KeysRefused
-from service_kit.logs import configure_logs
-from service_kit.service import server_options
-from service_kit.settings import ServiceSettings
+from service_kit.access.keys import KeysRefused
+from service_kit.telemetry.logs import configure_logs
+from service_kit.telemetry.tracing import configure_tracing
 
-HOST = "127.0.0.1"
 _LEAST_FREE_BYTES = 1_000_000_000
 
 
@@ -77,83 +69,65 @@ def _data_dir(path: Path) -> Path:
     return path.resolve()
 
 
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-    except OSError as error:
-        listener.close()
-        raise StackError(
-            f"Port {port} cannot be had ({error.strerror}). Choose another: FRONT_PORT=8100 make run"
-        ) from error
-    return listener
-
-
 def _example_client(server: Server, dataset: Dataset) -> int | None:
     with psycopg.connect(server.url(dataset.name)) as connection:
         row = connection.execute("SELECT client_id FROM online_features ORDER BY client_id LIMIT 1").fetchone()
     return int(row[0]) if row else None
 
 
-def _front_door(server: Server, dataset: Dataset, port: int) -> FrontDoor:
-    reader, writer = (SecretStr(server.url(dataset.name, user=role)) for role in ("feature_service", "feature_writer"))
-    features = create_feature_app(FeatureSettings(database_url=reader, writer_database_url=writer))
-    own_address = AnyHttpUrl(f"http://{HOST}:{port}")
-    predictions = create_prediction_app(
-        PredictionSettings(feature_service_url=own_address, model_dir=dataset.model_dir)
-    )
-    return FrontDoor(features, predictions)
-
-
-def _who_may_ask() -> str:
-    if any(settings.api_keys or settings.api_keys_file for settings in (FeatureSettings(), PredictionSettings())):
+def _who_may_ask(services: Services) -> str:
+    if any(settings.api_keys or settings.api_keys_file for settings in services):
         return "API keys are configured: send one as X-API-Key."
     return "No API key is configured: only this machine can ask."
 
 
-def _announce(port: int, client_id: int | None, dataset: Dataset, log: Path) -> None:
-    base = f"http://{HOST}:{port}"
-    say(f"\nready: {dataset.name} data, log in {log}\n")
+def _announce(base: str, services: Services, client_id: int | None, dataset: Dataset, log: RunningLog | None) -> None:
+    say(f"\nready: {dataset.name} data")
+    if log is None:
+        say("no decision is recorded: PREDICTION_SERVICE_DECISION_LOG is off\n")
+    else:
+        say(f"decisions are recorded; verifier key of their log: {log.verifier_key}\n")
+    say(f"Ctrl-C stops everything. {_who_may_ask(services)}\n")
     if client_id is None:
         say("  there are no clients yet: load some with make run DATA=loans.csv")
     else:
         say(f"  curl {base}/online_feature_store/client_id={client_id}")
         say(f"  curl {base}/credit_risk/client_id={client_id}")
-    say(f"  {base}/docs in a browser\n\nCtrl-C stops everything. {_who_may_ask()}")
+    say(f"  {base}/docs in a browser: the HTTP API")
+    say(f"\nthe console: {base}/console/" + ("" if client_id is None else f"#/clients/{client_id}"))
 
 
-class _AnnouncingServer(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, announcement: Any) -> None:
-        super().__init__(config)
-        self._announcement = announcement
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._announcement()
+@contextlib.contextmanager
+def _decision_log(server: Server, services: Services, dataset: Dataset, data_dir: Path) -> Iterator[RunningLog | None]:
+    if not services.predictions.decision_log:
+        yield None
+        return
+    with running_log(server, data_dir) as log, running_monitor(log, dataset.model_dir, data_dir):
+        yield log
 
 
-def _serve(server: Server, dataset: Dataset, listener: socket.socket, log: Path) -> None:
-    port = listener.getsockname()[1]
+def _serve(server: Server, services: Services, dataset: Dataset, listener: socket.socket, data_dir: Path) -> None:
     client_id = _example_client(server, dataset)
-    with log.open("a") as sink:
-        configure_logs(sink=sink)
-        config = uvicorn.Config(_front_door(server, dataset, port), **server_options(ServiceSettings()))
-        stack = _AnnouncingServer(config, lambda: _announce(port, client_id, dataset, log))
-        loop_factory = config.get_loop_factory()
-        with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(stack.serve(sockets=[listener]))
+    file = data_dir / "stack.log"
+    say(f"logging to {file}")
+    with _decision_log(server, services, dataset, data_dir) as log, file.open("a") as sink:
+        limits = services.limits()
+        configure_logs(limits.log_level, sink=sink)
+        configure_tracing("local_stack")
+        base = f"http://{HOST}:{listener.getsockname()[1]}"
+        services = services.of_stack(server, dataset, log)
+        serve(services, listener, lambda: _announce(base, services, client_id, dataset, log))
 
 
 def _run(settings: Settings) -> None:
+    services = read_services()
     data_dir = _data_dir(settings.data_dir)
     settings = settings.model_copy(update={"data_dir": data_dir})
-    with _sole_user(data_dir), contextlib.closing(_listen(settings.front_port)) as listener:
+    with _sole_user(data_dir), contextlib.closing(listen(settings.front_port)) as listener:
         say(f"starting PostgreSQL in {data_dir}")
         with running_postgres(data_dir) as server:
             dataset = Loader(server, settings, say).prepare()
-            _serve(server, dataset, listener, data_dir / "stack.log")
+            _serve(server, services, dataset, listener, data_dir)
     say("stopped")
 
 

@@ -15,6 +15,7 @@ from psycopg import sql
 from local_stack.errors import StackError
 from local_stack.postgres import Server
 from local_stack.settings import Settings
+from prediction_service.versions.folder import champion_version
 
 SAMPLE = "sample"
 OWN = "own"
@@ -42,11 +43,11 @@ class Loader:
     def prepare(self) -> Dataset:
         """The dataset to serve: one's own if any was ever given, the sample otherwise."""
         settings = self._settings
-        for file in filter(None, (settings.data, settings.features)):
+        for file in filter(None, (settings.feature_set, settings.data, settings.features)):
             if not file.is_file():
                 raise StackError(f"There is no file {file}.")
         ready = self._ready()
-        if settings.data or settings.features:
+        if settings.feature_set or settings.data or settings.features:
             self._load_own()
             self._remember([*ready, OWN])
         elif not ready:
@@ -79,29 +80,46 @@ class Loader:
     def _load_own(self) -> None:
         settings = self._settings
         self._create(OWN)
+        if settings.feature_set:
+            self._say(f"applying the feature set of {settings.feature_set}")
+            self._db_init(OWN, "apply", str(settings.feature_set), "--model-dir", str(self._models(OWN)))
         if settings.data:
-            self._say(f"loading the loans of {settings.data}")
+            self._say(f"loading the events of {settings.data}")
             self._db_init(OWN, "load", str(settings.data))
         if settings.features:
             self._say(f"loading the features of {settings.features}")
-            self._db_init(OWN, "import-features", str(settings.features))
+            self._import(settings.features)
         try:
             self._train(OWN)
         except StackError as reason:
             self._say(f"no model could be trained on this data: {reason}")
-            if not (self._model_dir(OWN) / "current").exists():
+            if champion_version(self._models(OWN)) is None:
                 self._say("the model of the sample decides instead: its answers say nothing about your clients")
                 if SAMPLE not in self._ready():
                     self._load_sample()
                     self._remember([SAMPLE])
+
+    def _import(self, file: Path) -> None:
+        try:
+            self._db_init(OWN, "import-features", str(file))
+        except StackError as error:
+            raise StackError(
+                f"{error} If its columns are not those of the feature set in force, describe them first: "
+                f"python -m db_init draft {file} > own.toml, answer its questions, and then "
+                f"make run FEATURE_SET=own.toml FEATURES={file}"
+            ) from error
+
+    def _models(self, name: str) -> Path:
+        return self._settings.data_dir / "models" / name
 
     def _train(self, name: str) -> None:
         self._say("training the model")
         with tempfile.TemporaryDirectory(dir=self._settings.data_dir) as folder:
             rows = Path(folder, "training.parquet")
             self._db_init(name, "export-training", str(rows), "--rows", "last")
-            models = self._settings.data_dir / "models" / name
-            self._python("prediction_service.train", str(rows), "--model-dir", str(models), "--repeats", "1")
+            self._python(
+                "prediction_service.train", str(rows), "--model-dir", str(self._models(name)), "--repeats", "1"
+            )
 
     def _create(self, name: str) -> None:
         with psycopg.connect(self._server.url("postgres"), autocommit=True) as connection:
@@ -110,8 +128,8 @@ class Loader:
         self._db_init(name, "migrate")
 
     def _model_dir(self, name: str) -> Path:
-        own = self._settings.data_dir / "models" / name
-        return own if (own / "current").exists() else self._settings.data_dir / "models" / SAMPLE
+        own = self._models(name)
+        return own if champion_version(own) else self._models(SAMPLE)
 
     def _db_init(self, database: str, *arguments: str) -> None:
         self._python("db_init", *arguments, DB_INIT_DATABASE_URL=self._server.url(database))

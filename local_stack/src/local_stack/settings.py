@@ -1,4 +1,4 @@
-"""What the local stack can be told, by variables without a prefix: they are the ones that a person types."""
+"""The settings of the local stack. Their variables have no prefix, because people type them."""
 
 from pathlib import Path
 
@@ -11,7 +11,11 @@ class Settings(BaseSettings):
 
     front_port: int = Field(default=8000, ge=0, le=65535, description="Port of the front door; 0 is any free one.")
     data_dir: Path = Field(default=Path(".data"), description="Folder of the database, the models and the log.")
-    data: Path | None = Field(default=None, description="Raw loans of your own to load (CSV or Parquet).")
+    feature_set: Path | None = Field(
+        default=None,
+        description="TOML file of your own feature set; needed once for data that is not of credit_default.",
+    )
+    data: Path | None = Field(default=None, description="Raw events of your own to load (CSV or Parquet).")
     features: Path | None = Field(default=None, description="Precomputed feature vectors of your own to load (CSV).")
     sample_clients: int = Field(
         default=12_000,

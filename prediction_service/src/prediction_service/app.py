@@ -1,46 +1,80 @@
-"""Wires the prediction service: settings, lifespan, routes."""
+"""Wires the prediction service: settings, state, operations."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypedDict
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from prometheus_client import Gauge
 
-from prediction_service.access import RULES
-from prediction_service.feature_client import FeatureClient, open_feature_client
-from prediction_service.model import Models, open_models
-from prediction_service.model_routes import router as model_router
-from prediction_service.routes import LANES, router
+import console
+from console.handbook import Handbook
+from prediction_service.clock import clock_of
+from prediction_service.decisions.recording import Recording, open_recording, report
+from prediction_service.features.client import FeatureClient, open_feature_client
+from prediction_service.features.fitting import FittedFeatures
+from prediction_service.inference.mlflow import operations as mlflow_operations
+from prediction_service.inference.v2 import operations as v2_operations
+from prediction_service.monitor.metrics import MonitoringMetrics, kept_up_to_date
+from prediction_service.policy.followed import open_policies
+from prediction_service.routes.deciding import operations
+from prediction_service.routes.decisions import operations as decision_operations
+from prediction_service.routes.dossier import operations as dossier_operations
+from prediction_service.routes.log import PREFIX
+from prediction_service.routes.log import operations as log_operations
+from prediction_service.routes.models import operations as model_operations
+from prediction_service.routes.monitoring import operations as monitoring_operations
+from prediction_service.routes.reviews import operations as review_operations
 from prediction_service.settings import Settings
-from prediction_service.shadow import ShadowMetrics
-from service_kit.metrics import Metrics
+from prediction_service.state import State
+from prediction_service.versions.past import PastModels
+from prediction_service.versions.serving import open_models
+from prediction_service.versions.shadow import ShadowMetrics
+from service_kit.documents.static import MadePages, StaticPages
+from service_kit.request.ask import Ask
 from service_kit.service import build_service
-
-
-class State(TypedDict):
-    """What the lifespan opens and every request may use."""
-
-    settings: Settings
-    features: FeatureClient
-    models: Models
-
+from service_kit.telemetry.metrics import Metrics
 
 OpenFeatureClient = Callable[[Settings], AbstractAsyncContextManager[FeatureClient]]
-
+OpenRecording = Callable[[Settings], AbstractAsyncContextManager[Recording]]
 
 _CIRCUIT = {"closed": 0, "half_open": 1, "open": 2}
 
 
-async def _ready(request: Request) -> None:
-    _ = request.state.models.champion
+async def _ready(ask: Ask[State]) -> Mapping[str, str]:
+    state = ask.state
+    _, policy = state.models.champion, state.policies.current
+    await state.features.client.check_credential(ask)
+    await state.features.check(ask)
+    details = {"decision_log": "on" if state.recording.on else "off", "policy": policy.version}
+    return details | ({"policy_refused": state.policies.refused} if state.policies.refused else {})
+
+
+_OPERATIONS = [
+    operations,
+    dossier_operations,  # before those of the models: an address that ends in a parameter takes the rest
+    model_operations,
+    review_operations,
+    decision_operations,
+    log_operations,
+    monitoring_operations,
+    v2_operations,
+    mlflow_operations,
+]
+
+
+def _served_version(state: State) -> str | None:
+    champion = state.models.served_champion
+    return champion.version if champion else None
 
 
 def create_app(
-    settings: Settings | None = None, open_feature_client: OpenFeatureClient = open_feature_client
+    settings: Settings | None = None,
+    open_feature_client: OpenFeatureClient = open_feature_client,
+    open_recording: OpenRecording = open_recording,
 ) -> FastAPI:
     """The application; without settings, those of the environment."""
     settings = settings or Settings()
+    clock = clock_of(settings)
     metrics = Metrics()
     shadow_metrics = ShadowMetrics(metrics.registry)
     circuit = Gauge(
@@ -49,20 +83,36 @@ def create_app(
         registry=metrics.registry,
     )
 
+    report(metrics.registry, recording=settings.decision_log)
+    monitoring_metrics = MonitoringMetrics(metrics.registry)
+
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        async with open_models(settings.model_dir, shadow_metrics) as models, open_feature_client(settings) as features:
-            circuit.set_function(lambda: _CIRCUIT[features.breaker.state])
-            yield State(settings=settings, features=features, models=models)
+    async def open_state() -> AsyncIterator[State]:
+        async with (
+            open_models(settings.model_dir, shadow_metrics) as models,
+            # The policy is judged by the model that it decides with; the log closes last, when nothing more is decided.
+            open_policies(settings.model_dir, lambda: models.served_champion) as policies,
+            open_recording(settings) as recording,
+            kept_up_to_date(monitoring_metrics, models, recording, clock),
+            open_feature_client(settings) as client,
+        ):
+            circuit.set_function(lambda: _CIRCUIT[client.breaker.state])
+            features = FittedFeatures(client, lambda: models.served_champion)
+            models.shadow.fits = features.fits
+            yield State(settings, features, models, policies, recording, PastModels(settings.model_dir), clock)
 
     return build_service(
         name="prediction_service",
         title="Prediction service",
         settings=settings,
-        routers=[router, model_router],
+        operations=_OPERATIONS,
+        public=[PREFIX],
+        pages=[
+            MadePages("/console/docs", Handbook().page, console.CONTENT_SECURITY_POLICY),
+            StaticPages("/console", console.FILES, console.CONTENT_SECURITY_POLICY),
+        ],
         ready=_ready,
-        lifespan=lifespan,
+        open_state=open_state,
         metrics=metrics,
-        lanes=LANES,
-        rules=RULES,
+        document_version=_served_version,
     )

@@ -1,8 +1,8 @@
-"""What the prediction service can be told."""
+"""The settings of the prediction service."""
 
 from pathlib import Path
 
-from pydantic import AnyHttpUrl, Field, SecretStr
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationInfo, field_validator
 
 from service_kit.settings import ServiceSettings, settings_config
 
@@ -25,5 +25,74 @@ class Settings(ServiceSettings):
     feature_service_timeout_seconds: float = Field(
         default=2.0, gt=0, description="Longest wait for one answer of the feature service, connection included."
     )
-    model_dir: Path = Field(default=Path("models"), description="Folder of the model versions and of `current`.")
+    model_dir: Path = Field(default=Path("models"), description="Folder of the model versions and of `champion`.")
     max_batch_ids: int = Field(default=1000, ge=1, le=1000, description="Most ids in one batch.")
+    decision_log: bool = Field(
+        default=True, description="Whether decisions are recorded; `off` turns it off knowingly."
+    )
+    decision_log_database_url: SecretStr = Field(
+        default=SecretStr("postgresql://decision_writer@127.0.0.1:5432/decisions"),
+        description="PostgreSQL of the decision log, as the role that may add and read records.",
+    )
+    decision_log_database_password: SecretStr | None = Field(
+        default=None, description="Password of that role, where the URL holds none."
+    )
+    decision_log_eraser_database_url: SecretStr | None = Field(
+        default=None, description="The same, as the role that may erase; none: nothing can be erased."
+    )
+    decision_log_eraser_database_password: SecretStr | None = Field(
+        default=None, description="Password of that role, where the URL holds none."
+    )
+    decision_log_timeout_seconds: float = Field(
+        default=1.0, gt=0, le=10, description="Longest wait for the decision log. Above 0, to 10."
+    )
+    decision_log_read_connections: int = Field(
+        default=4, ge=1, le=64, description="Connections for reading the decision log. 1 to 64."
+    )
+    monitor_database_url: SecretStr = Field(
+        default=SecretStr("postgresql://decision_monitor@127.0.0.1:5432/decisions"),
+        description="The same database, as the role of `python -m prediction_service monitor`.",
+    )
+    monitor_database_password: SecretStr | None = Field(
+        default=None, description="Password of that role, where the URL holds none."
+    )
+    monitor_seconds: float = Field(
+        default=60.0, gt=0, le=3600, description="Time between two looks of the monitor at what was decided."
+    )
+    monitor_outcomes_seconds: float = Field(
+        default=3_600.0,
+        gt=0,
+        description="Least time between two looks of the monitor at outcomes, which reads all of them.",
+    )
+    outcome_horizon_days: int = Field(
+        default=365, ge=1, le=3650, description="Age of a decision from which its outcome counts: days."
+    )
+    decision_log_origin: str = Field(
+        default="localhost/decisions",
+        description="Name of the decision log. A start compares it with the log's checkpoints.",
+    )
+    demo_clock: Path | None = Field(
+        default=None,
+        description="File with the instant that it is, of `make demo-drift`. Refused where API keys are configured, and for a "
+        "log whose origin does not begin with `demo/`.",
+    )
+    retention_months: int = Field(
+        default=25, ge=1, le=1200, description="Age from which decisions may be erased (12 CFR 1002.12(b)): months."
+    )
+    creditor_name: str = Field(default="", max_length=200, description="Name of the creditor, for statements.")
+    creditor_address: str = Field(default="", max_length=500, description="Its address, for statements.")
+    creditor_contact: str = Field(
+        default="", max_length=500, description="How to ask for a review or a correction, for statements."
+    )
+    agency: str = Field(
+        default="", max_length=500, description="Name and address of the federal agency of 12 CFR 1002 Appendix A."
+    )
+
+    @field_validator("demo_clock")
+    @classmethod
+    def _demo_clock_is_of_a_demonstration(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is not None and (info.data.get("api_keys") or info.data.get("api_keys_file")):
+            raise ValueError("refused: API keys are configured, so this is no demonstration")
+        if file is not None and not info.data.get("decision_log_origin", "").startswith("demo/"):
+            raise ValueError(f"refused: {PREFIX}DECISION_LOG_ORIGIN does not begin with demo/")
+        return file

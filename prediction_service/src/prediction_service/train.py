@@ -6,25 +6,30 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from prediction_service.artefact import ModelRefused
-from prediction_service.model import verified
-from prediction_service.registry import activate, is_version_name, new_version
-from prediction_service.training.data import TrainingDataError, TrainingRows, read_rows
+from prediction_service.training.data import TrainingRows, read_rows
+from prediction_service.training.errors import TrainingDataError
 from prediction_service.training.estimators import Factory, champion, fitted, other_classifier
-from prediction_service.training.store import write_version
-from prediction_service.training.validation import flagged, validate
+from prediction_service.training.store import Learnt, write_version
+from prediction_service.training.validation.baselines import compare
+from prediction_service.training.validation.fairness import by_group
+from prediction_service.training.validation.grid import choose
+from prediction_service.training.validation.measures import check_splits, flagged, validate
+from prediction_service.versions.artefact import ModelRefused
+from prediction_service.versions.folder import activate, is_version_name, new_version
+from prediction_service.versions.serving import verified
 
 SCORECARD = "scorecard"
 _EPILOG = """\
 Examples:
   python -m prediction_service.train rows.parquet --model-dir models
-  python -m prediction_service.train rows.csv --model-dir models --cost-ratio 50 --version 2026-q3 --no-activate
-  python -m prediction_service.train rows.csv --model-dir models \\
+  python -m prediction_service.train rows.parquet --model-dir models --cost-ratio 50 --version 2026-q3 --no-activate
+  python -m prediction_service.train rows.csv --feature-set lender.toml --model-dir models \\
       --model sklearn.ensemble:RandomForestClassifier --params '{"n_estimators": 50, "min_samples_leaf": 200}'
 
 Progress goes to stderr, the result to stdout. Exit code 0: stored; 1: no model, and nothing left behind; 2: usage.
@@ -39,10 +44,16 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "data", type=Path, help="rows to learn from: CSV or Parquet with client_id (or id), the five features, status"
+        "data", type=Path, help="rows to learn from: CSV or Parquet with client_id, the features, the outcome"
     )
     parser.add_argument(
-        "--model-dir", type=Path, required=True, help="registry folder: one folder a version, and `current`"
+        "--feature-set",
+        type=Path,
+        metavar="FILE",
+        help="TOML file of the feature set (rows that db_init has exported as Parquet carry it)",
+    )
+    parser.add_argument(
+        "--model-dir", type=Path, required=True, help="registry folder: one folder a version, and `champion`"
     )
     parser.add_argument("--version", help="name of the version (default: the time and a digest of data and options)")
     parser.add_argument(
@@ -58,7 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folds", type=int, default=5, help="folds of each validation round (default 5)")
     parser.add_argument("--repeats", type=int, default=4, help="validation rounds (default 4)")
     parser.add_argument("--seed", type=int, default=20240117, help="seed of the splits (default 20240117)")
-    parser.add_argument("--no-activate", action="store_true", help="store the version, but leave `current` as it is")
+    parser.add_argument(
+        "--default-parameters",
+        action="store_true",
+        help="train the scorecard with its default parameters; try no others",
+    )
+    parser.add_argument("--no-activate", action="store_true", help="store the version, but leave `champion` as it is")
     return parser
 
 
@@ -66,7 +82,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     arguments = parser.parse_args(given)
     if arguments.version is not None and not is_version_name(arguments.version):
-        parser.error("--version takes 1 to 64 letters, digits, dots, dashes and underscores, and not 'current'")
+        parser.error("--version takes 1 to 64 letters, digits, dots, dashes and underscores, and not 'champion'")
     if arguments.folds < 2 or arguments.repeats < 1:
         parser.error("--folds takes at least 2, --repeats at least 1")
     if not 0 <= arguments.seed < 2**31:
@@ -80,7 +96,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     if not isinstance(arguments.params, dict):
         parser.error("--params takes a JSON object")
     if arguments.params and arguments.model == SCORECARD:
-        parser.error(f"--params goes with --model MODULE:CLASS: the parameters of '{SCORECARD}' are fixed")
+        parser.error(f"--params goes with --model MODULE:CLASS: the parameters of '{SCORECARD}' are chosen from a grid")
     return arguments
 
 
@@ -107,9 +123,24 @@ def _summary(rows: TrainingRows) -> dict[str, Any]:
     }
 
 
+def _factory(arguments: argparse.Namespace, rows: TrainingRows) -> tuple[Factory, list[dict[str, Any]]]:
+    """What makes the estimator, and what each entry of the grid reached where there is one."""
+    if arguments.model != SCORECARD:
+        return other_classifier(arguments.model, arguments.params, rows.inputs), []
+    if arguments.default_parameters:
+        return partial(champion, rows.inputs), []
+    grid = choose(rows, folds=arguments.folds, seed=arguments.seed, progress=_progress)
+    [chosen] = [tried["parameters"] for tried in grid if tried["chosen"]]
+    return partial(champion, rows.inputs, **chosen), grid
+
+
 def _version(arguments: argparse.Namespace, rows: TrainingRows, created_at: datetime) -> str:
-    options = {name: value for name, value in vars(arguments).items() if name not in ("data", "model_dir")}
-    digest = hashlib.sha256(f"{rows.sha256}{json.dumps(options, sort_keys=True)}".encode()).hexdigest()[:8]
+    options = {
+        name: value for name, value in vars(arguments).items() if name not in ("data", "model_dir", "feature_set")
+    }
+    digest = hashlib.sha256(
+        f"{rows.sha256}{rows.feature_set.digest}{json.dumps(options, sort_keys=True)}".encode()
+    ).hexdigest()[:8]
     version: str = arguments.version or f"{created_at:%Y%m%dT%H%M%S}-{digest}"
     if arguments.model_dir.exists() and not arguments.model_dir.is_dir():
         raise TrainingDataError(f"{arguments.model_dir} is no folder.")
@@ -118,22 +149,33 @@ def _version(arguments: argparse.Namespace, rows: TrainingRows, created_at: date
     return version
 
 
-def train(arguments: argparse.Namespace, scorecard_estimator: Factory = champion) -> None:
+def _tell(rows: TrainingRows) -> None:
+    _progress(f"read {len(rows.labels):,} rows of {rows.clients:,} clients, {int(rows.labels.sum()):,} defaults")
+    for reason in rows.left_out.values():
+        _progress(f"left out: {reason}")
+    for name, count in rows.failed.items():
+        _progress(f"{name}: {count:,} values are out of their range and count as missing")
+
+
+def train(arguments: argparse.Namespace) -> None:
     """Raises TrainingDataError, ModelRefused or OSError, and leaves nothing behind then."""
-    rows = read_rows(arguments.data)
+    rows = read_rows(arguments.data, arguments.feature_set)
     created_at = datetime.now(UTC)
     version = _version(arguments, rows, created_at)
     tables = arguments.model == SCORECARD
-    factory = scorecard_estimator if tables else other_classifier(arguments.model, arguments.params)
-    _progress(f"read {len(rows.labels):,} rows of {rows.clients:,} clients, {int(rows.labels.sum()):,} defaults")
-    for name, count in rows.failed.items():
-        _progress(f"{name}: {count:,} values are out of their range and count as missing")
-    metrics, out_of_fold = validate(
-        rows, factory, folds=arguments.folds, repeats=arguments.repeats, seed=arguments.seed, progress=_progress
-    )
+    _tell(rows)
+    check_splits(rows, arguments.folds)
+    factory, grid = _factory(arguments, rows)
+    rounds: dict[str, Any] = {
+        "folds": arguments.folds, "repeats": arguments.repeats, "seed": arguments.seed, "progress": _progress
+    }  # fmt: skip
+    metrics, out_of_fold = validate(rows, factory, **rounds)
+    metrics["grid"] = grid
+    metrics["baselines"] = compare(rows, **rounds) if grid else []
     threshold, policy = _threshold(arguments, out_of_fold)
     estimator = fitted(factory, rows.features, rows.labels)
     probabilities = estimator.predict_proba(rows.features)[:, 1]
+    metrics["fairness"] = by_group(rows, out_of_fold, threshold)
     metrics["flagged"] = flagged(rows.labels, out_of_fold, threshold)
     metrics["flagged_in_training"] = flagged(rows.labels, probabilities, threshold)
     metrics["distinct_probabilities"] = len(np.unique(probabilities))
@@ -148,7 +190,7 @@ def train(arguments: argparse.Namespace, scorecard_estimator: Factory = champion
         "training": _summary(rows),
     }
     with new_version(arguments.model_dir, version) as folder:
-        write_version(folder, rows, estimator, facts)
+        write_version(folder, rows, Learnt(estimator, out_of_fold), facts)
         verified(folder)  # what the service would refuse does not become a version
     if not arguments.no_activate:
         activate(arguments.model_dir, version)
@@ -156,7 +198,7 @@ def train(arguments: argparse.Namespace, scorecard_estimator: Factory = champion
 
 
 def _report(folder: Path, metrics: dict[str, Any], threshold: float, *, activated: bool) -> None:
-    print(f"version    {folder.name}{' (current)' if activated else ''}")
+    print(f"version    {folder.name}{' (champion)' if activated else ''}")
     print(f"card       {folder / 'card.md'}")
     for split, title in (("grouped", "by person"), ("plain", "by row")):
         folds, pooled, slope = (metrics[split][part] for part in ("folds", "pooled", "calibration_slope"))
@@ -165,6 +207,11 @@ def _report(folder: Path, metrics: dict[str, Any], threshold: float, *, activate
             f"{folds['ks']['sd']:.4f} (all folds together {pooled['auc']:.4f}, {pooled['ks']:.4f}), calibration slope "
             + (f"{slope['mean']:.2f} (se {slope['se']:.2f})" if slope else "none: it tells nobody apart")
         )
+    for baseline in metrics["baselines"]:
+        print(f"beside it  {baseline['name']}: AUC {baseline['auc']['mean']:.4f}, KS {baseline['ks']['mean']:.4f}")
+    for tried in metrics["grid"]:
+        if tried["chosen"]:
+            print(f"parameters {json.dumps(tried['parameters']) if tried['parameters'] else 'the default ones'}")
     print(f"threshold  {threshold:.6f}, flags {100 * metrics['flagged']['share']:.1f} % of the rows")
     if metrics["distinct_probabilities"] == 1:
         print("warning    every client gets the same probability: the rows are too few, or nothing in them tells")

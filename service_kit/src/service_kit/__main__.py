@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from service_kit.api_keys import SCOPES, ApiKey, KeysRefused, digest_of, instant, new_key, parse_keys
+from service_kit.access.keys import SCOPES, ApiKey, KeysRefused, digest_of, instant, new_key, parse_keys
 
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:

@@ -6,29 +6,31 @@ adds no wait, a busy one amortises.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from math import inf
 from typing import Generic, NamedTuple, TypeVar
+
+from service_kit.problems import ProblemError
+from service_kit.request.ask import Ask
+from service_kit.telemetry.tracing import tracing
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Call(NamedTuple):
-    """On whose behalf something is asked: the id of the request, and the loop time until which its caller waits."""
+class Waiter(NamedTuple, Generic[V]):
+    """One who waits for a key."""
 
-    request_id: str
-    deadline: float | None = None
-
-
-class _Waiter(NamedTuple, Generic[V]):
     future: asyncio.Future[V | None]
-    call: Call
+    ask: Ask[object]
 
 
 class Batcher(Generic[K, V]):
-    """Looks up single keys through `fetch(keys, call)`, which looks up many.
+    """Looks up single keys through `fetch(keys, ask)`, which looks up many.
 
-    `fetch` gets distinct keys, at most `max_batch`, and answers with those that it found. What it raises reaches exactly
-    those who waited for that fetch. Its call has the id of the first who waits and the latest of the deadlines; each
+    `fetch` gets distinct keys, at most `max_batch`, and answers with those that it found; an exception in the place of a
+    value is raised to those who wait for that key. A ProblemError that it raises reaches exactly those who waited for that
+    fetch. Anything else is not expected and may be about one of the keys: each is then fetched alone. Its ask has the id
+    of the first who waits and the latest of the deadlines; each
     waiter is held to its own. A waiter that is cancelled leaves alone: the others of its batch are served, and a key for
     which nobody waits any more is not fetched.
 
@@ -38,7 +40,7 @@ class Batcher(Generic[K, V]):
 
     def __init__(
         self,
-        fetch: Callable[[Sequence[K], Call], Awaitable[Mapping[K, V]]],
+        fetch: Callable[[Sequence[K], Ask[object]], Awaitable[Mapping[K, V | Exception]]],
         *,
         max_batch: int = 500,
         max_in_flight: int = 4,
@@ -48,29 +50,51 @@ class Batcher(Generic[K, V]):
         self._max_batch = max_batch
         self._max_in_flight = max_in_flight
         self._patience = patience
-        self._waiting: dict[K, list[_Waiter[V]]] = {}
+        self._waiting: dict[K, list[Waiter[V]]] = {}
         self._scheduled: asyncio.Handle | None = None
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._next_sweep = inf
+        self._in_flight: dict[asyncio.Task[None], dict[K, list[Waiter[V]]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def get(self, key: K, call: Call) -> V | None:
-        """The value of `key`, or None if there is none. Raises TimeoutError at the call's deadline."""
+    async def get(self, key: K, ask: Ask[object]) -> V | None:
+        """The value of `key`, or None if there is none. Raises TimeoutError at the deadline of the ask."""
         loop = self._loop or self._first_loop()
         future: asyncio.Future[V | None] = loop.create_future()
-        self._waiting.setdefault(key, []).append(_Waiter(future, call))
+        self._waiting.setdefault(key, []).append(Waiter(future, ask))
         if self._scheduled is None:
             if not self._in_flight or len(self._waiting) >= self._max_batch:
-                # At the end of this turn of the loop: whoever arrived in the same turn shares the fetch, at no wait.
+                # At the end of this turn of the loop: requests that arrived in the same turn share the fetch, without a wait.
                 self._scheduled = loop.call_soon(self._depart)
             else:
                 self._scheduled = loop.call_later(self._patience, self._depart)
-        if call.deadline is None:
-            return await future
-        expiry = loop.call_at(call.deadline, _expire, future)
-        try:
-            return await future
-        finally:
-            expiry.cancel()
+        if ask.deadline < self._next_sweep:
+            self._sweep_at(ask.deadline)
+        return await future
+
+    def _sweep_at(self, when: float) -> None:
+        # One timer for all waiters: most have the same time to wait, and a timer for each costs as much as its lookup.
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        self._next_sweep = when
+        self._sweeping = (self._loop or self._first_loop()).call_at(when, self._sweep)
+
+    def _sweep(self) -> None:
+        """End the wait of those whose deadline has passed."""
+        self._sweeping, self._next_sweep = None, inf
+        now = (self._loop or self._first_loop()).time()
+        later = inf
+        for batch in (self._waiting, *self._in_flight.values()):
+            for waiters in batch.values():
+                for waiter in waiters:
+                    if waiter.future.done():
+                        continue
+                    if waiter.ask.deadline > now:
+                        later = min(later, waiter.ask.deadline)
+                    else:
+                        waiter.future.set_exception(TimeoutError())
+        if later < inf:
+            self._sweep_at(later)
 
     def _first_loop(self) -> asyncio.AbstractEventLoop:
         self._loop = asyncio.get_running_loop()  # once: each time it costs a system call
@@ -83,18 +107,18 @@ class Batcher(Generic[K, V]):
         while self._waiting and len(self._in_flight) < self._max_in_flight:
             if batch := self._next_batch():
                 fetch = (self._loop or self._first_loop()).create_task(self._serve(batch))
-                self._in_flight.add(fetch)
+                self._in_flight[fetch] = batch
                 fetch.add_done_callback(self._returned)
                 if len(self._waiting) < self._max_batch:
                     break
 
     def _returned(self, fetch: asyncio.Task[None]) -> None:
-        self._in_flight.discard(fetch)
+        del self._in_flight[fetch]
         if self._waiting:
             self._depart()
 
-    def _next_batch(self) -> dict[K, list[_Waiter[V]]]:
-        """The keys that have waited longest; those for which nobody waits any more are forgotten."""
+    def _next_batch(self) -> dict[K, list[Waiter[V]]]:
+        """The keys that have waited longest; those without waiting requests are forgotten."""
         if len(self._waiting) <= self._max_batch:
             gathered, self._waiting = self._waiting, {}
         else:
@@ -107,34 +131,54 @@ class Batcher(Generic[K, V]):
                     break
         return batch
 
-    async def _serve(self, batch: dict[K, list[_Waiter[V]]]) -> None:
+    async def _serve(self, batch: dict[K, list[Waiter[V]]]) -> None:
         try:
-            found = await self._fetch(list(batch), _common_call(batch))
-        except BaseException as error:
-            for waiters in batch.values():
-                for waiter in waiters:
-                    if not waiter.future.done():
-                        waiter.future.set_exception(error if isinstance(error, Exception) else ConnectionAbortedError())
-            if not isinstance(error, Exception):
-                raise
+            found = await self._fetch(list(batch), _common_ask(batch))
+        except ProblemError as problem:
+            _settle(batch, dict.fromkeys(batch, problem))
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it is raised to those who wait for the key
+            if len(batch) == 1:
+                _settle(batch, dict.fromkeys(batch, error))
+            else:
+                await self._serve_alone(batch)
+        except BaseException:
+            _settle(batch, dict.fromkeys(batch, ConnectionAbortedError()))
+            raise
         else:
+            _settle(batch, found)
+
+    async def _serve_alone(self, batch: dict[K, list[Waiter[V]]]) -> None:
+        """One key after the other; those without waiting requests are left out."""
+        remaining = dict(batch)
+        try:
             for key, waiters in batch.items():
-                for waiter in waiters:
-                    if not waiter.future.done():
-                        waiter.future.set_result(found.get(key))
+                if any(not waiter.future.done() for waiter in waiters):
+                    await self._serve({key: waiters})
+                del remaining[key]
+        finally:
+            _settle(remaining, dict.fromkeys(remaining, ConnectionAbortedError()))
 
 
-def _expire(future: asyncio.Future[V | None]) -> None:
-    if not future.done():
-        future.set_exception(TimeoutError())
+def batcher(
+    fetch: Callable[[Sequence[K], Ask[object]], Awaitable[Mapping[K, V | Exception]]], **limits: int
+) -> Batcher[K, V]:
+    """A batcher; one whose fetches are spans where requests are traced."""
+    traces = tracing()
+    return Batcher(fetch, **limits) if traces is None else traces.batcher(fetch, **limits)
 
 
-def _common_call(batch: Mapping[K, Sequence[_Waiter[V]]]) -> Call:
-    calls = (waiter.call for waiters in batch.values() for waiter in waiters if not waiter.future.done())
-    first = next(calls)
-    latest = first.deadline
-    for call in calls:
-        if latest is None:
-            break
-        latest = None if call.deadline is None else max(latest, call.deadline)
-    return Call(first.request_id, latest)
+def _settle(batch: Mapping[K, Sequence[Waiter[V]]], found: Mapping[K, V | Exception]) -> None:
+    for key, waiters in batch.items():
+        value = found.get(key)
+        for waiter in waiters:
+            if waiter.future.done():
+                continue
+            if isinstance(value, Exception):
+                waiter.future.set_exception(value)
+            else:
+                waiter.future.set_result(value)
+
+
+def _common_ask(batch: Mapping[K, Sequence[Waiter[V]]]) -> Ask[object]:
+    asks = [waiter.ask for waiters in batch.values() for waiter in waiters if not waiter.future.done()]
+    return Ask(asks[0].request_id, max(ask.deadline for ask in asks), None)

@@ -1,16 +1,17 @@
 """Liveness and readiness. Liveness asks nothing; readiness asks about the service's own resources only."""
 
-from collections.abc import Awaitable, Callable
-from typing import Literal
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
-from service_kit.routing import problem_responses
-from service_kit.shutdown import refuse_if_stopping
+from service_kit.documents.problems import problem_responses
+from service_kit.request.ask import Ask
+from service_kit.server.shutdown import refuse_if_stopping
 
-Readiness = Callable[[Request], Awaitable[None]]
-"""Returns if the service can do its work, raises the problem that keeps it from it otherwise."""
+Readiness = Callable[[Ask[Any]], Awaitable[Mapping[str, str] | None]]
+"""Returns if the service can do its work, with details where it has some. Raises the problem that keeps it from it otherwise."""
 
 
 class Live(BaseModel):
@@ -18,6 +19,10 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
+    """Details of a service stand beside its status."""
+
+    model_config = ConfigDict(extra="allow")
+
     status: Literal["ready"] = "ready"
 
 
@@ -27,14 +32,13 @@ NOT_READY = problem_responses({503: "Not now; the problem says why."})
 def health_router(check: Readiness) -> APIRouter:
     router = APIRouter(prefix="/health", tags=["health"])
 
-    @router.get("/live", summary="The process runs")
+    @router.get("/live", operation_id="live", summary="The process runs")
     async def live() -> Live:
         return Live()
 
-    @router.get("/ready", summary="The service can answer", responses=NOT_READY)
+    @router.get("/ready", operation_id="ready", summary="The service can answer", responses=NOT_READY)
     async def ready(request: Request) -> Ready:
         refuse_if_stopping(request)
-        await check(request)
-        return Ready()
+        return Ready.model_validate(await check(request.scope["ask"]) or {})
 
     return router

@@ -1,19 +1,24 @@
 """The contract between the services: what crosses the wire, and nothing else."""
 
 from shared_schemas.clients import MAX_CLIENT_ID, ClientId, parse_client_id
+from shared_schemas.feature_sets import Basis, Feature, FeatureSet, FeatureType
 from shared_schemas.features import (
-    FEATURE_NAMES,
-    FEATURES,
     FeatureBatch,
     FeatureBatchRequest,
-    FeatureDefinition,
     FeatureDefinitions,
-    FeatureValues,
+    FeaturePage,
     FeatureVector,
-    feature_definitions,
 )
 from shared_schemas.instants import Instant
-from shared_schemas.models import ModelDetails, ModelFile, ModelList, ModelRole, ModelSummary
+from shared_schemas.models import (
+    ModelDetails,
+    ModelFile,
+    ModelList,
+    ModelReference,
+    ModelRole,
+    ModelSummary,
+    ModelTables,
+)
 from shared_schemas.predictions import (
     Contribution,
     CreditRisk,
@@ -23,22 +28,26 @@ from shared_schemas.predictions import (
     ReasonCode,
 )
 from shared_schemas.problems import InvalidPart, Problem
-from shared_schemas.writes import FeatureWrite, FeatureWritten
+from shared_schemas.reason_texts import FeatureTexts
+from shared_schemas.values import FeatureWrite
+from shared_schemas.writes import FeatureWritten
 
 __all__ = [
-    "FEATURES",
-    "FEATURE_NAMES",
     "MAX_CLIENT_ID",
+    "Basis",
     "ClientId",
     "Contribution",
     "CreditRisk",
     "CreditRiskBatch",
     "CreditRiskBatchRequest",
+    "Feature",
     "FeatureBatch",
     "FeatureBatchRequest",
-    "FeatureDefinition",
     "FeatureDefinitions",
-    "FeatureValues",
+    "FeaturePage",
+    "FeatureSet",
+    "FeatureTexts",
+    "FeatureType",
     "FeatureVector",
     "FeatureWrite",
     "FeatureWritten",
@@ -48,10 +57,11 @@ __all__ = [
     "ModelDetails",
     "ModelFile",
     "ModelList",
+    "ModelReference",
     "ModelRole",
     "ModelSummary",
+    "ModelTables",
     "Problem",
     "ReasonCode",
-    "feature_definitions",
     "parse_client_id",
 ]

@@ -7,6 +7,9 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 from pydantic_core import PydanticCustomError
 
+FIRST_YEAR, LAST_YEAR = 1900, 9998
+"""Of instants, in UTC: PostgreSQL's driver takes the ends of year 1 and 9999 for infinity."""
+
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 
 
@@ -22,11 +25,14 @@ def _rfc_3339(given: object) -> object:
 
 def _in_utc(instant: datetime) -> datetime:
     try:
-        return instant.astimezone(UTC)
-    except OverflowError as error:
+        moved = instant.astimezone(UTC)
+    except OverflowError:
+        moved = None
+    if moved is None or not FIRST_YEAR <= moved.year <= LAST_YEAR:
         raise PydanticCustomError(
-            "instant_range", "The instant should be within the years 1 to 9999, in UTC"
-        ) from error
+            "instant_range", f"The instant should be within the years {FIRST_YEAR} to {LAST_YEAR}, in UTC"
+        )
+    return moved
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_in_utc)]

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from shared_schemas.feature_sets import Feature
+
 ModelRole = Literal["champion", "challenger"]
 
 
@@ -43,7 +45,11 @@ class ModelDetails(ModelSummary):
     """A version with everything that is kept about it."""
 
     threshold_policy: str | None
-    definitions_version: str | None = Field(description="Of the feature definitions that it was trained on.")
+    feature_set: str | None = Field(description="Name of the feature set that it was trained on.")
+    feature_set_sha256: str | None = Field(description="Digest of that set as it was at training.")
+    features: list[Feature] | None = Field(description="The definitions of the whole set as they were at training.")
+    feature_names: list[str] | None = Field(description="The features that it reads, in the order of its inputs.")
+    left_out: dict[str, str] | None = Field(description="Why it does not read the others.")
     missing_rules: dict[str, str] | None = Field(description="What it does about a missing value, by feature.")
     training: dict[str, Any] | None = Field(description="Rows, clients, defaults, period and checksum of its data.")
     validation: dict[str, Any] | None = Field(description="Every measure, with both ways to split, and the deciles.")
@@ -53,3 +59,18 @@ class ModelDetails(ModelSummary):
         description="The scorecard: `base`, and one table a feature; for tables only."
     )
     card: str | None = Field(description="The model card, in Markdown.")
+
+
+class ModelTables(BaseModel):
+    """The scorecard: `base`, and one table a feature."""
+
+    base: float
+    tables: list[dict[str, Any]]
+
+
+class ModelReference(BaseModel):
+    """The training population: `score`, `features`, `histogram`, and what monitoring needs."""
+
+    model_config = ConfigDict(extra="allow")
+
+    schema_version: int

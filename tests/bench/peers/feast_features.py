@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from feast import Entity, FeatureView, Field, FileSource, ValueType
+from feast import Entity, FeatureService, FeatureView, Field, FileSource, ValueType
 from feast.types import Float64, Int64
 
 client = Entity(name="client", join_keys=["client_id"], value_type=ValueType.INT64)
@@ -20,3 +20,5 @@ client_features = FeatureView(
         Field(name="flag_own_car", dtype=Int64),
     ],
 )
+# Its fastest mode: the whole vector of a client is kept ready.
+precomputed = FeatureService(name="precomputed", features=[client_features], precompute_online=True)

@@ -6,30 +6,34 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from shared_schemas import FEATURE_NAMES, FEATURES, FeatureDefinition
+from prediction_service.training.definitions import read_feature_set
+from prediction_service.training.errors import TrainingDataError
+from shared_schemas import Feature, FeatureSet
 
 _ID_COLUMNS = ("client_id", "id")
 _LEAST_ROWS, _LEAST_OF_A_CLASS, _LEAST_VALUES = 100, 10, 20
-_TRAITS = [FEATURE_NAMES.index(name) for name in ("age", "years_on_the_job", "flag_own_car")]
 _NEIGHBOURS = 5
-
-
-class TrainingDataError(Exception):
-    """No model comes of this. The message says why, and repeats no value of the data."""
 
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """`features`: rows x five, NaN is missing; `labels`: 1 is a default; `persons`: equal for rows of one person.
+    """`features`: rows x inputs, NaN is missing, a category is its position in the list; `labels`: 1 is a default;
+    `persons`: equal for rows of one person.
 
-    `failed`: how many values of each feature failed their check and count as missing. `period`: the first and the last
-    event, None if the file has no event_timestamp.
+    `left_out`: why a feature of the set is no input. `others`: the checked values of those, in the same form, for figures
+    of fairness. `failed`: how many values of each feature failed their check and count as missing. `period`: the first and
+    the last event, None if the file has no event_timestamp.
     """
 
+    feature_set: FeatureSet
+    inputs: tuple[Feature, ...]
+    left_out: dict[str, str]
     features: np.ndarray
+    others: dict[str, np.ndarray]
     labels: np.ndarray
     persons: np.ndarray
     clients: int
@@ -38,33 +42,54 @@ class TrainingRows:
     period: tuple[str, str] | None
 
 
-def read_rows(file: Path) -> TrainingRows:
-    """Rows of a CSV or Parquet file with an id, the five features and `status`. Rows without a status are left out."""
+def read_rows(file: Path, definitions: Path | None = None) -> TrainingRows:
+    """Rows of a CSV or Parquet file with an id, the features of the set and the outcome. Rows without an outcome are left out.
+
+    The feature set is that of the file `definitions`, else the one that the Parquet file carries.
+    """
     table = _table(file)
-    id_column = next((name for name in _ID_COLUMNS if name in table.column_names), None)
-    missing = [name for name in (*FEATURE_NAMES, "status") if name not in table.column_names]
-    if id_column is None or missing:
-        wanted = ", ".join([*([] if id_column else ["client_id (or id)"]), *missing])
-        raise TrainingDataError(f"{file} lacks the column(s) {wanted}.")
-    labels = _numbers(table, "status")
+    chosen = read_feature_set(definitions, (table.schema.metadata or {}).get(b"feature_set"))
+    outcome = chosen.outcome.column if chosen.outcome else "status"
+    id_column = _id_column(file, table, chosen, outcome)
+    labels = _numbers(table, outcome)
     known = ~np.isnan(labels)
-    stored = np.column_stack([_numbers(table, name) for name in FEATURE_NAMES])[known]
     labels = labels[known]
-    _check_labels(labels)
-    features = _checked(stored)
-    failed = (np.isnan(features) & ~np.isnan(stored)).sum(axis=0)
+    stored = {feature.name: _values(table, feature)[known] for feature in chosen.features}
+    checked = {feature.name: _checked(feature, stored[feature.name]) for feature in chosen.features}
+    _check_labels(labels, outcome)
+    failed = {name: int((np.isnan(checked[name]) & ~np.isnan(stored[name])).sum()) for name in chosen.names}
+    left_out = {
+        feature.name: reason for feature in chosen.features if (reason := _why_not(feature, checked[feature.name]))
+    }
+    inputs = tuple(feature for feature in chosen.features if feature.name not in left_out)
+    if not inputs:
+        raise TrainingDataError("No feature of the set can be an input: " + "; ".join(left_out.values()) + ".")
     clients = _ids(table, id_column)[known]
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     return TrainingRows(
-        features=features,
+        feature_set=chosen,
+        inputs=inputs,
+        left_out=left_out,
+        features=np.column_stack([checked[feature.name] for feature in inputs]),
+        others={name: checked[name] for name in left_out},
         labels=labels.astype(int),
-        persons=persons_of(clients, features),
+        persons=_persons(table, chosen, known, clients, checked),
         clients=len(np.unique(clients)),
         sha256=digest,
-        failed={name: int(count) for name, count in zip(FEATURE_NAMES, failed, strict=True) if count},
+        failed={name: count for name, count in failed.items() if count},
         period=_period(table),
     )
+
+
+def _id_column(file: Path, table: pa.Table, chosen: FeatureSet, outcome: str) -> str:
+    """The name of the column of client ids. Raises TrainingDataError where it, or any other column, is absent."""
+    found = next((name for name in (*_ID_COLUMNS, chosen.entity.column) if name in table.column_names), None)
+    missing = [name for name in (*chosen.names, outcome) if name not in table.column_names]
+    if found is None or missing:
+        wanted = ", ".join([*([] if found else [f"client_id (or {chosen.entity.column})"]), *missing])
+        raise TrainingDataError(f"{file} lacks the column(s) {wanted}.")
+    return found
 
 
 def _table(file: Path) -> pa.Table:
@@ -72,13 +97,17 @@ def _table(file: Path) -> pa.Table:
     try:
         if file.stat().st_size == 0:
             raise TrainingDataError(f"{file} is empty.")
-        return pa.parquet.read_table(file) if form == "Parquet" else pa.csv.read_csv(file)
+        return pa.parquet.read_table(file) if form == "Parquet" else pa.csv.read_csv(file, convert_options=_CSV)
     except FileNotFoundError:
         raise TrainingDataError(f"There is no file {file}.") from None
     except IsADirectoryError:
         raise TrainingDataError(f"{file} is a folder.") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise TrainingDataError(f"{file} cannot be read as {form}: is it whole, and does its name end so?") from error
+
+
+# Only an empty cell is missing: "NaN", "null" and "NA" are what they say, and a category may be called so.
+_CSV = pyarrow.csv.ConvertOptions(null_values=[""], strings_can_be_null=True)
 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
@@ -93,6 +122,19 @@ def _numbers(table: pa.Table, name: str) -> np.ndarray:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise TrainingDataError(f"Column {name} holds values that are not numbers.") from error
     return np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=float)
+
+
+def _values(table: pa.Table, feature: Feature) -> np.ndarray:
+    """Numbers; of a category its position in the list, and infinity for one that is not in it."""
+    if feature.categories is None:
+        return _numbers(table, feature.name)
+    texts = _column(table, feature.name)
+    if not pa.types.is_null(texts.type):
+        texts = texts.cast(pa.string())
+    positions = pc.index_in(texts, value_set=pa.array(feature.categories, pa.string()))
+    unknown = pc.and_(pc.is_null(positions), pc.is_valid(texts)).to_numpy(zero_copy_only=False)
+    found = np.asarray(positions.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=float)
+    return np.where(unknown, np.inf, found)
 
 
 def _ids(table: pa.Table, name: str) -> np.ndarray:
@@ -115,50 +157,75 @@ def _period(table: pa.Table) -> tuple[str, str] | None:
     return (str(events.min().astype("M8[D]")), str(events.max().astype("M8[D]"))) if len(events) else None
 
 
-def _checked(stored: np.ndarray) -> np.ndarray:
+def _checked(feature: Feature, column: np.ndarray) -> np.ndarray:
     """The values, those that fail their check missing: as the service treats them when it asks the model."""
-    features = np.column_stack([_checked_column(feature, stored[:, i]) for i, feature in enumerate(FEATURES)])
-    for name, values in zip(FEATURE_NAMES, (~np.isnan(features)).sum(axis=0), strict=True):
-        if values < _LEAST_VALUES:
-            raise TrainingDataError(
-                f"Column {name} has {values} values in its allowed range: too few to learn from (at least {_LEAST_VALUES})."
-            )
-    return features
-
-
-def _checked_column(feature: FeatureDefinition, column: np.ndarray) -> np.ndarray:
     failed = np.isinf(column)
-    if feature.type == "integer":
+    if feature.whole:
         failed |= column != np.floor(column)
+    if feature.type == "flag":
+        failed |= (column < 0) | (column > 1)
     if feature.minimum is not None:
         failed |= column < feature.minimum
     if feature.exclusive_minimum is not None:
         failed |= column <= feature.exclusive_minimum
     if feature.maximum is not None:
         failed |= column > feature.maximum
+    if feature.exclusive_maximum is not None:
+        failed |= column >= feature.exclusive_maximum
     return np.where(failed, np.nan, column)
 
 
-def _check_labels(labels: np.ndarray) -> None:
+def _why_not(feature: Feature, column: np.ndarray) -> str | None:
+    """Why a feature is no input of the model; None if it is one."""
+    if bases := sorted(set(feature.basis) - {"age"}):
+        return f"{feature.name} is a prohibited basis ({', '.join(bases)}; 12 CFR 1002.6(b))"
+    if feature.use != "model":
+        return f"{feature.name} is for monitoring only"
+    if "age" in feature.basis and feature.type not in ("integer", "number"):
+        return f"{feature.name} is of basis age and not in years, so that the rule for elderly applicants cannot be checked"
+    known = column[~np.isnan(column)]
+    if len(known) < _LEAST_VALUES:
+        return f"{feature.name} has {len(known)} values in its allowed range: too few to learn from (at least {_LEAST_VALUES})"
+    return None
+
+
+def _check_labels(labels: np.ndarray, outcome: str) -> None:
     if not np.isin(labels, (0, 1)).all():
-        raise TrainingDataError("Column status holds values other than 0 and 1.")
+        raise TrainingDataError(f"Column {outcome} holds values other than 0 and 1.")
     bad = int(labels.sum())
     good = len(labels) - bad
     if len(labels) < _LEAST_ROWS or min(bad, good) < _LEAST_OF_A_CLASS:
         raise TrainingDataError(
-            f"There are {len(labels)} rows with a status, {bad} of them defaults: too few to learn from "
+            f"There are {len(labels)} rows with a {outcome}, {bad} of them defaults: too few to learn from "
             f"(at least {_LEAST_ROWS} rows, {_LEAST_OF_A_CLASS} of each kind)."
         )
 
 
-def persons_of(clients: np.ndarray, features: np.ndarray) -> np.ndarray:
+def _persons(
+    table: pa.Table, chosen: FeatureSet, known: np.ndarray, clients: np.ndarray, checked: dict[str, np.ndarray]
+) -> np.ndarray:
+    """A number for the person of each row: by the set's group column if the file has it, else by the proxy below."""
+    group = chosen.entity.group
+    if group is not None and group in table.column_names:
+        groups = _column(table, group).cast(pa.string()).to_numpy(zero_copy_only=False)[known]
+        missing = groups == None  # noqa: E711 -- element by element
+        groups = np.where(missing, clients.astype(str), groups)
+        return np.asarray(np.unique(groups.astype(str), return_inverse=True)[1])
+    dated = [feature.name for feature in chosen.features if feature.completed_years_since]
+    flags = [feature.name for feature in chosen.features if feature.type == "flag"] if dated else []
+    return persons_of(clients, np.column_stack([checked[name] for name in (*dated, *flags)]) if dated else None)
+
+
+def persons_of(clients: np.ndarray, traits: np.ndarray | None) -> np.ndarray:
     """A number for the person of each row.
 
-    Rows of one client are one person's; so are neighbouring ids (at most 5 apart) with equal age, tenure and car. It is
-    a proxy: several ids of one person follow one another in the data, and no key of the person is kept.
+    Rows of one client are one person's; so are neighbouring ids (at most 5 apart) with equal traits, where there are
+    traits: what is computed from dates of a life, and flags. It is a proxy for data in which several ids of one person
+    follow one another, and no key of the person is kept.
     """
     ids, last_row = np.unique(clients[::-1], return_index=True)
-    traits = np.nan_to_num(features[::-1][last_row][:, _TRAITS], nan=-1.0)
     another = np.ones(len(ids), dtype=bool)
-    another[1:] = (np.diff(ids) > _NEIGHBOURS) | (np.diff(traits, axis=0) != 0).any(axis=1)
+    if traits is not None:
+        last = np.nan_to_num(traits[::-1][last_row], nan=-1.0)
+        another[1:] = (np.diff(ids) > _NEIGHBOURS) | (np.diff(last, axis=0) != 0).any(axis=1)
     return np.asarray(np.cumsum(another)[np.searchsorted(ids, clients)])

@@ -1,47 +1,46 @@
 """Which estimator is trained, and how the champion's trees become lookup tables."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import fsum
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import get_tags
 
-from prediction_service.scorecard import DIRECTIONS, FeatureTable, Scorecard
-from prediction_service.training.data import TrainingDataError
-from shared_schemas import FEATURE_NAMES
+from prediction_service.scoring.scorecard import DIRECTIONS, FeatureTable, Scorecard, category_edges
+from prediction_service.training.additive import AdditiveBoosting, Grown
+from prediction_service.training.errors import TrainingDataError
+from shared_schemas import Feature
 
 Factory = Callable[[], Any]
 
-_CONSTRAINTS = [DIRECTIONS.get(name, 0) for name in FEATURE_NAMES]
+
+def directions(inputs: Sequence[Feature]) -> list[int]:
+    """How risk must move with each input: 1 up, -1 down, 0 freely. With age it never rises (12 CFR 1002.6(b)(2))."""
+    return [-1 if "age" in feature.basis else DIRECTIONS[feature.risk] for feature in inputs]
 
 
-def champion() -> HistGradientBoostingClassifier:
+def champion(inputs: Sequence[Feature], **parameters: Any) -> AdditiveBoosting:
     """Additive and monotone: one feature a tree, so that the sum of trees is a scorecard; missing is a cell of its own."""
-    return HistGradientBoostingClassifier(
-        learning_rate=0.03,
-        max_iter=150,
-        max_depth=2,
-        max_leaf_nodes=None,
-        min_samples_leaf=300,
-        l2_regularization=10.0,
-        max_features=0.2,  # one random feature a split: all of them are used
-        interaction_cst="no_interactions",
-        monotonic_cst=_CONSTRAINTS,
-        early_stopping=False,
-        random_state=0,
+    return AdditiveBoosting(
+        directions=directions(inputs),
+        categories=[len(feature.categories or ()) for feature in inputs],
+        best_if_missing=["age" in feature.basis for feature in inputs],
+        **parameters,
     )
 
 
-def other_classifier(path: str, parameters: Mapping[str, Any]) -> Factory:
+def other_classifier(path: str, parameters: Mapping[str, Any], inputs: Sequence[Feature]) -> Factory:
     """Makes the scikit-learn classifier MODULE:CLASS; medians stand in for missing values where it takes none.
 
-    One that can be told in which direction risk may go is told, unless `parameters` say it.
+    One that can be told in which direction risk may go, or which inputs are categories, is told, unless `parameters` say
+    it. Another one gets a column for each category.
     """
     module_name, _, class_name = path.partition(":")
     try:
@@ -51,13 +50,22 @@ def other_classifier(path: str, parameters: Mapping[str, Any]) -> Factory:
     if not isinstance(made, BaseEstimator) or not is_classifier(made) or not hasattr(made, "predict_proba"):
         raise TrainingDataError(f"--model {path} is no scikit-learn classifier with predict_proba.")
 
-    directions = {"monotonic_cst": _CONSTRAINTS} if "monotonic_cst" in made.get_params(deep=False) else {}
+    known = made.get_params(deep=False)
+    categories = [index for index, feature in enumerate(inputs) if feature.categories is not None]
+    takes_categories = "categorical_features" in known
+    told: dict[str, Any] = {"monotonic_cst": directions(inputs)} if "monotonic_cst" in known else {}
+    if takes_categories and categories:
+        told["categorical_features"] = categories
+    numbers = [index for index in range(len(inputs)) if index not in categories]
 
     def factory() -> Any:
-        estimator = type(made)(**(directions | dict(parameters)))
-        if get_tags(estimator).input_tags.allow_nan:
+        estimator = type(made)(**(told | dict(parameters)))
+        missing = get_tags(estimator).input_tags.allow_nan
+        if missing and (takes_categories or not categories):
             return estimator
-        return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), estimator)
+        fill = "passthrough" if missing else SimpleImputer(strategy="median", keep_empty_features=True)
+        spread = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+        return make_pipeline(make_column_transformer((fill, numbers), (spread, categories)), estimator)
 
     return factory
 
@@ -71,62 +79,63 @@ def fitted(factory: Factory, features: np.ndarray, labels: np.ndarray) -> Any:
         raise TrainingDataError(f"This estimator cannot be trained on these rows: {reason}") from error
 
 
-def _leaf(nodes: np.ndarray, value: float) -> float:
-    position = 0
-    while not nodes[position]["is_leaf"]:
-        node = nodes[position]
-        left = node["missing_go_to_left"] if np.isnan(value) else value <= node["num_threshold"]
-        position = node["left"] if left else node["right"]
-    return float(nodes[position]["value"])
+def scorecard_of(estimator: AdditiveBoosting, inputs: Sequence[Feature], features: np.ndarray) -> Scorecard:
+    """The tables that an additive boosting model is. `features` are its training rows."""
+    base, grown = estimator.grown()
+    columns = zip(inputs, grown, features.T, strict=True)
+    return Scorecard(base, [_table(feature, trees, column) for feature, trees, column in columns])
 
 
-def scorecard_of(estimator: HistGradientBoostingClassifier, features: np.ndarray) -> Scorecard:
-    """The tables that an additive boosting model is. `features` are its training rows.
-
-    Reads the fitted trees, which scikit-learn keeps private: the caller compares the result with `predict_proba`.
-    """
-    base = float(estimator._baseline_prediction.ravel()[0])  # noqa: SLF001
-    trees: dict[int, list[np.ndarray]] = {}
-    for [predictor] in estimator._predictors:  # noqa: SLF001
-        nodes = predictor.nodes
-        used = set(nodes["feature_idx"][nodes["is_leaf"] == 0].tolist())
-        if len(used) > 1:
-            raise TrainingDataError("The model is not additive: a tree of it uses several features.")
-        if used:
-            trees.setdefault(used.pop(), []).append(nodes)
-        else:
-            base += float(nodes["value"][0])
-    tables = [_table(index, trees.get(index, []), features[:, index]) for index in range(len(FEATURE_NAMES))]
-    return Scorecard(base, tables)
-
-
-def _table(index: int, trees: list[np.ndarray], column: np.ndarray) -> FeatureTable:
-    edges = sorted({float(node["num_threshold"]) for nodes in trees for node in nodes if not node["is_leaf"]})
+def _table(feature: Feature, grown: Grown, column: np.ndarray) -> FeatureTable:
+    if feature.categories is None:
+        edges = tuple(grown.thresholds())
+        at = [*edges, np.inf]
+    else:
+        edges = category_edges(feature.categories)
+        at = [float(position) for position in range(len(feature.categories))]
     # fsum rounds once, so that sums of leaves that never rise never rise either
-    values = [fsum(_leaf(nodes, at) for nodes in trees) for at in [*edges, np.inf]]
-    missing = fsum(_leaf(nodes, np.nan) for nodes in trees)
+    values = [fsum(grown.leaves(value)) for value in at]
+    missing = fsum(grown.leaves(np.nan))
     absent = np.isnan(column)
     added = np.where(absent, missing, np.asarray(values)[np.searchsorted(edges, np.where(absent, 0.0, column))])
-    name = FEATURE_NAMES[index]
+    rule = "best_cell" if "age" in feature.basis else "missing_cell" if absent.any() else "default_cell"
     return FeatureTable(
-        name=name,
-        edges=tuple(edges),
+        name=feature.name,
+        edges=edges,
         values=tuple(values),
         missing=missing,
-        missing_rule="missing_cell" if absent.any() else "default_cell",
-        monotonic=DIRECTIONS.get(name, 0),
+        missing_rule=rule,
+        monotonic=0 if feature.categories is not None else directions([feature])[0],
         population_mean=float(added.mean()),
+        categories=feature.categories,
     )
 
 
-def probe_rows(edges: Mapping[int, tuple[float, ...]], features: np.ndarray) -> np.ndarray:
+_PATTERNS = 200
+
+
+def _middle(inputs: Sequence[Feature], features: np.ndarray) -> np.ndarray:
+    """A row of medians; of a category its first one."""
+    middle = np.nan_to_num(np.nanmedian(features, axis=0), nan=0.0)
+    middle[[feature.categories is not None for feature in inputs]] = 0.0
+    return np.asarray(middle)
+
+
+def probe_rows(inputs: Sequence[Feature], edges: Mapping[int, tuple[float, ...]], features: np.ndarray) -> np.ndarray:
     """Inputs at which a copy of the model could differ from it; all finite or missing.
 
-    Both neighbours of every edge, every pattern of missing values, extremes, and quantiles (all there is without edges).
+    Every category; both neighbours of every edge, extremes, and quantiles (all there is without edges); each feature
+    missing alone, all of them, and 200 random patterns of missing values.
     """
-    middle = np.nan_to_num(np.nanmedian(features, axis=0), nan=0.0)
+    middle = _middle(inputs, features)
     rows = [middle]
-    for index in range(features.shape[1]):
+    for index, feature in enumerate(inputs):
+        if feature.categories is not None:
+            for position in range(len(feature.categories)):
+                row = middle.copy()
+                row[index] = position
+                rows.append(row)
+            continue
         known = features[~np.isnan(features[:, index]), index]
         around = [
             side
@@ -137,17 +146,17 @@ def probe_rows(edges: Mapping[int, tuple[float, ...]], features: np.ndarray) -> 
             row = middle.copy()
             row[index] = value
             rows.append(row)
-    for pattern in range(1, 2 ** features.shape[1]):
-        row = middle.copy()
-        row[[bool(pattern >> index & 1) for index in range(features.shape[1])]] = np.nan
-        rows.append(row)
+    random = np.random.default_rng(_PATTERNS)
+    alone = np.eye(len(inputs), dtype=bool)
+    patterns = [*alone, np.ones(len(inputs), dtype=bool), *(random.random((_PATTERNS, len(inputs))) < 0.5)]
+    rows += [np.where(pattern, np.nan, middle) for pattern in patterns]
     return np.unique(np.array(rows), axis=0)
 
 
-def infinite_rows(features: np.ndarray) -> np.ndarray:
-    """Each feature at both infinities: which trees take, and most other estimators do not."""
-    middle = np.nan_to_num(np.nanmedian(features, axis=0), nan=0.0)
-    rows = np.repeat(middle[None, :], 2 * len(middle), axis=0)
-    for index in range(len(middle)):
-        rows[2 * index : 2 * index + 2, index] = (-np.inf, np.inf)
+def infinite_rows(inputs: Sequence[Feature], features: np.ndarray) -> np.ndarray:
+    """Each number at both infinities: which trees take, and most other estimators do not."""
+    numbers = [index for index, feature in enumerate(inputs) if feature.categories is None]
+    rows = np.repeat(_middle(inputs, features)[None, :], 2 * len(numbers), axis=0)
+    for position, index in enumerate(numbers):
+        rows[2 * position : 2 * position + 2, index] = (-np.inf, np.inf)
     return rows

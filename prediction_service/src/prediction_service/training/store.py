@@ -3,56 +3,75 @@
 import json
 import platform
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import joblib
 import matplotlib as mpl
 import numpy as np
 import sklearn
 
-from prediction_service.artefact import SCHEMA_VERSION, TOLERANCE, Manifest, record_files
-from prediction_service.scorecard import Scorecard
+from prediction_service.scoring.scorecard import Scorecard
 from prediction_service.training.card import write_card
-from prediction_service.training.data import TrainingDataError, TrainingRows
+from prediction_service.training.data import TrainingRows
+from prediction_service.training.errors import TrainingDataError
 from prediction_service.training.estimators import infinite_rows, probe_rows, scorecard_of
-from shared_schemas import FEATURE_NAMES, feature_definitions
+from prediction_service.training.population import reference_of
+from prediction_service.versions.artefact import SCHEMA_VERSION, TOLERANCE, Manifest, record_files
 
 
-def write_version(folder: Path, rows: TrainingRows, estimator: Any, facts: dict[str, Any]) -> Manifest:
+class Learnt(NamedTuple):
+    """The fitted estimator, and what estimators of the other folds said of each row."""
+
+    estimator: Any
+    out_of_fold: np.ndarray
+
+
+def write_version(folder: Path, rows: TrainingRows, learnt: Learnt, facts: dict[str, Any]) -> Manifest:
     """Fill the folder of a version, the manifest last. `facts`: the manifest's fields that are not found out here."""
+    estimator = learnt.estimator
     joblib.dump(estimator, folder / "model.joblib", compress=3)
     scorecard = None
-    rules = dict.fromkeys(FEATURE_NAMES, "model")
+    names = tuple(feature.name for feature in rows.inputs)
+    rules = dict.fromkeys(names, "model")
     edges: dict[int, tuple[float, ...]] = {}
     if facts["kind"] == "tables":
-        scorecard = scorecard_of(estimator, rows.features)
+        scorecard = scorecard_of(estimator, rows.inputs, rows.features)
         rules = {table.name: table.missing_rule for table in scorecard.tables}
         edges = {index: table.edges for index, table in enumerate(scorecard.tables)}
         (folder / "tables.json").write_text(json.dumps(scorecard.as_json(), indent=1), encoding="utf-8")
-    probes = probe_rows(edges, rows.features)
+    probes = probe_rows(rows.inputs, edges, rows.features)
     if scorecard:
-        inputs = np.vstack([rows.features, probes, infinite_rows(rows.features)])
+        inputs = np.vstack([rows.features, probes, infinite_rows(rows.inputs, rows.features)])
         facts["metrics"]["largest_difference"] = largest_difference(scorecard, estimator, inputs)
     _write_probes(folder / "probes.json", estimator, probes)
+    reference = reference_of(rows, scorecard, learnt.out_of_fold)
+    (folder / "reference.json").write_text(reference.model_dump_json(), encoding="utf-8")
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
-        feature_names=FEATURE_NAMES,
-        definitions_version=feature_definitions().version,
+        feature_set=rows.feature_set.name,
+        feature_set_sha256=rows.feature_set.digest,
+        features=rows.feature_set.features,
+        feature_names=names,
+        left_out=rows.left_out,
         missing_rules=rules,
-        libraries={
-            "python": platform.python_version(),
-            "scikit-learn": sklearn.__version__,
-            "numpy": np.__version__,
-            "joblib": joblib.__version__,
-            "matplotlib": mpl.__version__,
-        },
+        libraries=_libraries(),
         files={},
         **facts,
     )
     write_card(folder, manifest, scorecard)
     manifest = manifest.model_copy(update={"files": record_files(folder)})
-    (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+    (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1, exclude_none=True), encoding="utf-8")
     return manifest
+
+
+def _libraries() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "scikit-learn": sklearn.__version__,
+        "numpy": np.__version__,
+        "joblib": joblib.__version__,
+        "matplotlib": mpl.__version__,
+    }
 
 
 def largest_difference(scorecard: Scorecard, estimator: Any, inputs: np.ndarray) -> float:

@@ -1,0 +1,108 @@
+/** One client: asks once for each answer and shows it in parts. */
+
+import { ask, Problem } from "../../shared/api.js";
+import { el } from "../../shared/dom.js";
+import { featuresOf } from "../../shared/features.js";
+import { heading, instant } from "../../shared/parts.js";
+import { link } from "../../shared/router.js";
+import { section } from "../../shared/states.js";
+import { answerPart, reasonsPart } from "./answer.js";
+import { decideButton } from "./deciding.js";
+import { vectorPart } from "./vector.js";
+import { whatIf } from "./what-if.js";
+
+/**
+ * What is known and would be decided.
+ * @typedef {object} Known
+ * @property {any} risk the answer of a preview, or of the values as they stood
+ * @property {any} vector null where the feature service cannot be asked from here
+ * @property {import("../../shared/features.js").Feature[]} features
+ * @property {any} reference null where the version keeps no population
+ */
+
+/** @param {string} id @param {string | null} asOf @param {AbortSignal} signal */
+export function clientPage(id, asOf, signal) {
+  const known = knownOf(id, asOf, signal);
+  known.catch(() => {}); // each part says it
+  const part = (
+    /** @type {string} */ title,
+    /** @type {(known: Known) => import("../../shared/dom.js").Child} */ content,
+    more = {},
+  ) => section(title, signal, async () => content(await known), more);
+  return [
+    heading(
+      `Client ${id}`,
+      asOf
+        ? ["As it stood at ", instant(asOf), ". Nothing can be decided about the past."]
+        : [
+            "Looking decides nothing. ",
+            el("a", { href: link(["decisions"], { client_id: id }) }, "Decisions about this client"),
+          ],
+    ),
+    el(
+      "div",
+      { class: "columns" },
+      part(asOf ? "What would have been decided" : "What would be decided now", (found) => [
+        answerPart(found),
+        asOf ? null : decideButton(id),
+      ]),
+      part("Why", reasonsPart),
+    ),
+    part("What is known", (found) => vectorPart(found, asOf)),
+    part("What if", (found) => whatIf(found, signal), {
+      lead: "Change a value and see at once what would be decided. Nothing is recorded.",
+    }),
+  ];
+}
+
+/** @param {string} id @param {string | null} asOf @param {AbortSignal} signal @returns {Promise<Known>} */
+async function knownOf(id, asOf, signal) {
+  const asked = vectorOf(id, asOf, signal);
+  const [vector, risk] = await Promise.all([
+    asked,
+    asOf
+      ? asked.then((found) => riskThen(found, signal))
+      : ask("preview", { path: { client_id: id }, query: { explain: true }, signal }),
+  ]);
+  const [features, reference] = await Promise.all([
+    featuresOf(risk.model_version, signal),
+    referenceOf(risk.model_version, signal),
+  ]);
+  return { risk, vector, features, reference };
+}
+
+/** @param {string} id @param {string | null} asOf @param {AbortSignal} signal */
+async function vectorOf(id, asOf, signal) {
+  try {
+    return await ask("vector", { path: { client_id: id }, query: { as_of: asOf }, signal });
+  } catch (reason) {
+    // The prediction service knows today's values itself. What only the feature service knows is missed.
+    if (
+      reason instanceof Problem &&
+      !asOf &&
+      (reason.is("not-found") || reason.is("forbidden") || reason.is("unauthenticated"))
+    )
+      return null;
+    throw reason;
+  }
+}
+
+/** Scores the values of a vector, without its client. @param {any} vector @param {AbortSignal} signal */
+async function riskThen(vector, signal) {
+  const { champion } = await ask("models", { signal });
+  const model = await ask("model", { path: { version: champion }, signal });
+  const values = Object.fromEntries(
+    (model.feature_names ?? []).map((/** @type {string} */ name) => [name, vector[name] ?? null]),
+  );
+  return ask("score", { query: { explain: true }, body: values, signal });
+}
+
+/** @param {string} version @param {AbortSignal} signal */
+async function referenceOf(version, signal) {
+  try {
+    return await ask("reference", { path: { version }, signal });
+  } catch (reason) {
+    if (reason instanceof Problem && reason.is("model-not-found")) return null;
+    throw reason;
+  }
+}

@@ -1,0 +1,49 @@
+"""`apply FILE`: a feature set becomes the one in force."""
+
+import argparse
+from pathlib import Path
+
+from db_init.commands.arguments import add_feature_set_file, add_wait
+from db_init.progress import say
+from db_init.settings import Settings
+
+WHAT = "store a feature set in the database: services follow within two seconds"
+EPILOG = (
+    "At any time: a new feature, a new category, other texts, ranges and reasons. A change of type, unit or meaning and a "
+    "removed category need a raised `version` of the feature; the older version is served beside the new one to those who ask "
+    "for it, until `apply --drop`. A removed feature is no longer served. The same file twice changes nothing."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_feature_set_file(parser)
+    add_wait(parser)
+    parser.add_argument(
+        "--drop",
+        action="store_true",
+        help="also remove the stored values of features and versions that FILE does not declare; they are lost",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="even if the running champion reads what is no longer served then"
+    )
+    parser.add_argument(
+        "--model-dir",
+        type=Path,
+        metavar="FOLDER",
+        help="registry folder of the prediction service, to see what its champion reads (default: MODEL_DIR, if set)",
+    )
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> None:
+    from db_init.database import connect, exclusive  # noqa: PLC0415
+    from db_init.feature_sets.applying import Options, apply  # noqa: PLC0415
+    from db_init.feature_sets.reading import read_feature_set  # noqa: PLC0415
+
+    feature_set = read_feature_set(arguments.file)
+    options = Options(arguments.drop, arguments.force, arguments.model_dir or settings.model_dir)
+    with connect(settings) as connection, exclusive(connection, say):
+        changes = apply(connection, feature_set, arguments.file.resolve().parent, options)
+    name = f"{feature_set.name} ({feature_set.digest[:12]})"
+    print(f"{name} is applied" if changes else f"{name} was applied already: nothing changes")
+    for change in changes:
+        print(f"  {change}")

@@ -1,0 +1,40 @@
+"""Arguments that several commands take, and how they are read."""
+
+import argparse
+from pathlib import Path
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def folds(text: str) -> int:
+    if not text.isdecimal() or not 2 <= int(text) <= 1_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 2 to 1000")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    try:
+        given = float(text)
+    except ValueError:
+        given = -1.0
+    if not 0 <= given < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return given
+
+
+def add_wait(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--wait", type=seconds, metavar="SECONDS", help="how long to wait for a database that is away (default: 30)"
+    )
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--report", choices=["text", "json"], default="text", help="form of the final report")
+
+
+def add_feature_set_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="TOML file of a feature set")

@@ -1,0 +1,34 @@
+"""`export-training OUT`: point-in-time correct training rows with their feature set."""
+
+import argparse
+from pathlib import Path
+
+from db_init.commands.arguments import add_wait, folds
+from db_init.settings import Settings
+
+WHAT = "point-in-time correct training rows, as Parquet"
+EPILOG = "The feature set in force stands in the metadata of the file, under the key feature_set."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_wait(parser)
+    parser.add_argument("out", type=Path, metavar="OUT", help="Parquet file to write")
+    parser.add_argument("--rows", choices=["all", "last"], default="all", help="every event, or each client's last")
+    parser.add_argument(
+        "--folds",
+        type=folds,
+        metavar="K",
+        help="add the column fold, 0 to K-1: rows of one client, and of one group where the set declares it, share a fold",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed makes the same folds")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> None:
+    from db_init.database import connect  # noqa: PLC0415
+    from db_init.export_training import Folds, export_training  # noqa: PLC0415
+
+    wanted = Folds(arguments.folds, arguments.seed) if arguments.folds else None
+    with connect(settings) as connection:
+        last_only = arguments.rows == "last"
+        rows = export_training(connection, arguments.out, last_only=last_only, folds=wanted, memory=settings.memory)
+    print(f"{rows:,} rows in {arguments.out}")

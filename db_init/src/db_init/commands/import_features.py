@@ -1,0 +1,37 @@
+"""`import-features FILE`: precomputed values of the feature set in force into the history and the online store."""
+
+import argparse
+from pathlib import Path
+
+from db_init.commands.arguments import add_report, add_wait
+from db_init.progress import progress, say
+from db_init.settings import Settings
+
+WHAT = "precomputed vectors into the history and the online store"
+EPILOG = (
+    "Columns: the client id, every feature of the set in force, the outcome, and optionally event_timestamp (without it: the "
+    "time of the import). An empty cell is null. Lines that cannot be used are kept in the table quarantine."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_wait(parser)
+    parser.add_argument("file", type=Path, metavar="VECTORS", help="CSV or Parquet file")
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="the file does not speak of the features that it has no column of; otherwise an absent column is an error",
+    )
+    add_report(parser)
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> None:
+    from db_init.database import connect  # noqa: PLC0415
+    from db_init.loading.import_features import import_features  # noqa: PLC0415
+    from db_init.loading.report import printed  # noqa: PLC0415
+
+    with connect(settings) as connection, progress() as steps:
+        report = import_features(
+            connection, arguments.file, memory=settings.memory, steps=steps, say=say, partial=arguments.partial
+        )
+    print(printed(report, arguments.report))

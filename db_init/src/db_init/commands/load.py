@@ -1,0 +1,65 @@
+"""`load FILE`: raw events of the feature set in force into the history and the online store."""
+
+import argparse
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from db_init.commands.arguments import add_report, add_wait
+from db_init.progress import progress, say
+from db_init.settings import Settings
+
+if TYPE_CHECKING:
+    from db_init.engines import Engine
+
+WHAT = "raw events into the feature history and the online store"
+EPILOG = (
+    "The feature set in force says which columns are read and which pipeline computes the features. Lines that cannot be "
+    "used are kept in the table quarantine. The same file twice changes nothing."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_wait(parser)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("file", type=Path, nargs="?", metavar="EVENTS", help="CSV or Parquet file of raw events")
+    source.add_argument(
+        "--retry-quarantined",
+        action="store_true",
+        help="instead of a file, load those lines of raw events in quarantine that are good by now, and take them out",
+    )
+    parser.add_argument(
+        "--feature-set",
+        type=Path,
+        metavar="FILE",
+        help="TOML file of the set in force, where it lies elsewhere than at `apply` (its pipeline lies beside it)",
+    )
+    parser.add_argument("--engine", choices=["duckdb", "spark"], default="duckdb", help="what computes the features")
+    parser.add_argument(
+        "--spark-master",
+        default="local[*]",
+        metavar="URL",
+        help="with --engine spark: where it runs (default: local[*]); a cluster must share this machine's TMPDIR",
+    )
+    add_report(parser)
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> None:
+    from db_init.database import connect  # noqa: PLC0415
+    from db_init.loading.events.load import load  # noqa: PLC0415
+    from db_init.loading.report import printed  # noqa: PLC0415
+
+    opening = _engine(arguments, settings)
+    with connect(settings) as connection, progress() as steps:
+        report = load(connection, arguments.file, opening, steps, say, feature_set_file=arguments.feature_set)
+    print(printed(report, arguments.report))
+
+
+def _engine(arguments: argparse.Namespace, settings: Settings) -> "AbstractContextManager[Engine]":
+    if arguments.engine == "spark":
+        from db_init.engines.spark import open_spark  # noqa: PLC0415
+
+        return open_spark(settings.memory, arguments.spark_master)
+    from db_init.engines.duckdb import open_duckdb  # noqa: PLC0415
+
+    return open_duckdb(settings.memory)

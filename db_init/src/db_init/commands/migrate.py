@@ -1,0 +1,20 @@
+"""`migrate`: schema, roles, and the shipped feature set where there is none."""
+
+import argparse
+
+from db_init.commands.arguments import add_wait
+from db_init.settings import Settings
+
+WHAT = "bring the schema and the roles up to date"
+EPILOG = "Applies the feature set credit_default where no set was ever applied. Safe to run again, and twice at once."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_wait(parser)
+
+
+def run(_: argparse.Namespace, settings: Settings) -> None:
+    from db_init.migrate import migrate  # noqa: PLC0415  # heavy
+
+    migrate(settings)
+    print("the schema is up to date")

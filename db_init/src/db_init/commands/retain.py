@@ -1,0 +1,35 @@
+"""`retain`: drops what is old in the history."""
+
+import argparse
+from datetime import UTC, datetime
+
+from db_init.commands.arguments import add_wait
+from db_init.settings import Settings
+
+WHAT = "the history since an instant only"
+EPILOG = (
+    "Drops the partitions before it. Vectors from it on stay as they are; answers as of earlier instants, and earlier events, are "
+    "refused from then on. What was dropped is not brought back. Safe to run again."
+)
+
+
+def _day(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2026-01-01") from None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_wait(parser)
+    parser.add_argument("--before", type=_day, required=True, metavar="DATE", help="first day that is kept, in UTC")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> None:
+    from db_init.database import connect  # noqa: PLC0415  # heavy
+    from db_init.progress import say  # noqa: PLC0415
+    from db_init.retention import retain  # noqa: PLC0415
+
+    with connect(settings) as connection:
+        rows, kept = retain(connection, arguments.before, say)
+    print(f"{rows:,} events before {arguments.before:%Y-%m-%d}; {kept:,} rows in their place")

@@ -1,0 +1,27 @@
+"""`sample`: synthetic raw loans of the shipped feature set credit_default."""
+
+import argparse
+from pathlib import Path
+
+from db_init.commands.arguments import positive
+from db_init.progress import progress
+
+WHAT = "synthetic raw loans, in the layout of real ones"
+EPILOG = "Events of the feature set credit_default, which is shipped. Needs no database."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clients", type=positive, required=True, metavar="N", help="how many clients")
+    parser.add_argument("--seed", type=int, required=True, metavar="S", help="the same seed makes the same file")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write (.csv or .parquet)")
+    parser.add_argument(
+        "--signal", type=float, default=1.0, help="how strongly features tell of default; 1 is realistic"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from db_init.feature_sets.credit_default.sample import write_sample  # noqa: PLC0415
+
+    with progress() as steps:
+        rows = write_sample(arguments.out, arguments.clients, arguments.seed, arguments.signal, steps)
+    print(f"{rows:,} loans of {arguments.clients:,} clients in {arguments.out}")

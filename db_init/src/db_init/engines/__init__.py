@@ -1,0 +1,35 @@
+"""The engines that compute features from raw events: DuckDB and Spark, behind one protocol."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from db_init.loading.files import Scan
+from db_init.progress import Steps
+
+
+class Engine(Protocol):
+    """Tables by name. DuckDB runs the SQL of a load with every engine; expressions run in the engine itself."""
+
+    @property
+    def folder(self) -> Path:
+        """A temporary folder that goes with the engine."""
+
+    def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Run SQL of DuckDB."""
+
+    def table(self, name: str) -> Any:
+        """A table, for Ibis expressions."""
+
+    def keep(self, name: str, expression: Any) -> Any:
+        """The table of an expression's rows, computed once by the engine."""
+
+    def count(self, name: str) -> int: ...
+
+    def to_csv(self, query: str, file: Path) -> Path:
+        """Write the rows of a query; null is an empty cell."""
+
+    def from_csv(self, name: str, file: Path, columns: Mapping[str, str]) -> None: ...
+
+    def read(self, file: Path, steps: Steps, needed: Sequence[str], optional: Sequence[str] = ()) -> Scan:
+        """Fill table `raw` (__line, and the columns as text) and `malformed` (__line, text, and the names of all columns)."""

@@ -1,0 +1,1 @@
+"""Feature sets: reading, applying, and those that are shipped."""

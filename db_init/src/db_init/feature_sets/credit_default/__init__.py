@@ -1,0 +1,1 @@
+"""The feature set of the demo: loans of one client."""

@@ -1,0 +1,1 @@
+"""Raw events: read, judged, compared with those that are stored, computed into features, written."""

@@ -1,0 +1,248 @@
+"""Loads raw events: computes what a file changes, and changes it in one transaction."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import ibis
+import psycopg
+
+from db_init.database import copy_in, exclusive
+from db_init.engines import Engine
+from db_init.engines.duckdb import identifier, literal
+from db_init.errors import LoadError
+from db_init.feature_sets.reading import read_feature_set
+from db_init.feature_sets.stored import Applied, applied_set
+from db_init.history import kept_since, prepare_years
+from db_init.loading.events import pipelines
+from db_init.loading.events.comparing import fetch_stored
+from db_init.loading.events.judge import judged
+from db_init.loading.events.parse import event_columns, needed_columns, parsed, source_kinds
+from db_init.loading.names import CLIENT, EVENT, GROUP, LINE, OUTCOME, REASON, TIME
+from db_init.loading.quarantine import fetch_refused, settle, store_refused
+from db_init.loading.report import Report
+from db_init.loading.values import json_object, json_value
+from db_init.progress import Steps
+from shared_schemas.feature_sets import Feature, FeatureSet, Source
+
+_SQL = Path(__file__).parents[1] / "sql"
+_UPSERT_ONLINE = (_SQL / "upsert_loaded.sql").read_text(encoding="utf-8")
+_UPDATE_REPLACED = (_SQL / "update_replaced.sql").read_text(encoding="utf-8")
+
+# What is folded must hold every write, so that nothing may be written meanwhile.
+NO_WRITES = "LOCK TABLE online_features IN SHARE ROW EXCLUSIVE MODE"
+
+_COPY_HISTORY = "feature_history (client_id, event_timestamp, event_id, said, raw, outcome, seq)"
+_SEQUENCE = "SELECT nextval(pg_get_serial_sequence('feature_history', 'seq'))"
+_TOLERATED = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One load: its engine, its feature set, and its report."""
+
+    connection: psycopg.Connection
+    engine: Engine
+    applied: Applied
+    source: Source
+    report: Report
+    steps: Steps
+
+    @property
+    def feature_set(self) -> FeatureSet:
+        return self.applied.feature_set
+
+
+def load(
+    connection: psycopg.Connection,
+    file: Path | None,
+    opening: AbstractContextManager[Engine],
+    steps: Steps,
+    say: Callable[[str], None],
+    *,
+    feature_set_file: Path | None = None,
+) -> Report:
+    """Readers see all of the file's effect or none of it. Without a file, the lines in quarantine are tried again.
+
+    `opening` gives the engine that computes. `feature_set_file` tells where the set in force and its pipeline lie.
+    """
+    started = time.monotonic()
+    with opening as engine, exclusive(connection, say):
+        prepare_years(connection)
+        applied, source = _with_source(connection, feature_set_file)
+        work = _Work(connection, engine, applied, source, Report(), steps)
+        digest = _read(work, file)
+        work.report.read = engine.count("raw") + engine.count("malformed")
+        latest = datetime.now(UTC) + _TOLERATED
+        since = kept_since(connection)
+        connection.commit()
+        engine.keep("lines", parsed(engine.table("raw"), applied.feature_set, source, latest, since))
+        steps.step("comparing with what is stored")
+        fetch_stored(connection, engine, source)
+        _judge(work)
+        steps.step("computing features")
+        _compute(work)
+        work.report.check()
+        steps.step("writing", engine.count("fresh_history"))
+        _write(work, digest)
+    work.report.seconds = time.monotonic() - started
+    return work.report
+
+
+def _with_source(connection: psycopg.Connection, file: Path | None) -> tuple[Applied, Source]:
+    applied = applied_set(connection)
+    connection.commit()
+    if file is not None:
+        if read_feature_set(file).digest != applied.feature_set.digest:
+            raise LoadError(f"{file} is not the feature set in force: apply it first.")
+        applied = Applied(applied.feature_set, applied.retained, file.resolve().parent)
+    source = applied.feature_set.source
+    if source is None:
+        raise LoadError(
+            f"The feature set {applied.feature_set.name} has no [source]: it has no pipeline that computes features from raw "
+            "events. Import its features with import-features."
+        )
+    return applied, source
+
+
+def _read(work: _Work, file: Path | None) -> str | None:
+    """Fill `raw` and `malformed`. The digest of the file, if it is one."""
+    needed = needed_columns(work.feature_set, work.source)
+    if file is None:
+        work.steps.step("reading the lines in quarantine")
+        fetch_refused(work.connection, work.engine, needed)
+        return None
+    return work.engine.read(file, work.steps, needed).digest
+
+
+def _judge(work: _Work) -> None:
+    engine, columns = work.engine, event_columns(work.source)
+    lines, stored = engine.table("lines"), engine.table("stored")
+    good = lines.filter(lines[REASON].isnull()).select(LINE, *columns)
+    known = stored.mutate(**{LINE: ibis.literal(0, "int64")}).select(LINE, *columns)
+    engine.keep("judged", judged(good.union(known), columns))
+    verdicts = dict(engine.run("SELECT verdict, count(*) FROM judged GROUP BY ALL"))
+    work.report.loaded = verdicts.get("keep", 0)
+    work.report.unchanged = verdicts.get("unchanged", 0)
+    work.report.dropped = verdicts.get("dropped", 0)
+    row = _raw_row(needed_columns(work.feature_set, work.source))
+    conflict = literal(f"{work.source.event_id}_conflict")
+    engine.run(f"""
+        CREATE TABLE refused AS
+        SELECT lines.{LINE}, {REASON} AS reason, {row} AS row FROM lines JOIN raw USING ({LINE}) WHERE {REASON} IS NOT NULL
+        UNION ALL
+        SELECT judged.{LINE}, {conflict}, {row} FROM judged JOIN raw USING ({LINE}) WHERE verdict = 'conflict'
+        UNION ALL
+        SELECT {LINE}, 'malformed_line', to_json({{'text': text, 'columns': columns}})::VARCHAR FROM malformed""")
+    work.report.quarantined = dict(engine.run("SELECT reason, count(*) FROM refused GROUP BY ALL"))
+
+
+def _raw_row(columns: tuple[str, ...]) -> str:
+    """The cells of a line of `raw` as the text of a JSON object."""
+    return json_object((name, json_value(f"raw.{identifier(name)}", "text")) for name in columns)
+
+
+def _compute(work: _Work) -> None:
+    """Tables `fresh_history` (new events, and stored ones whose features change) and `fresh_online`."""
+    engine, source = work.engine, work.source
+    table = engine.table("judged")
+    kept = table.filter(table.verdict.isin(["keep", "stored"]))
+    changed = kept.filter(kept[LINE] > 0).select(CLIENT).distinct()
+    events = kept.semi_join(changed, CLIENT).select(
+        **{pipelines.CLIENT_ID: CLIENT, source.event_id: EVENT, source.event_time: TIME},
+        **{name: name for name in source_kinds(source) if name != pipelines.CLIENT_ID},
+    )
+    events = engine.keep("events", events)
+    columns = pipelines.features(events, work.applied, source)
+    computed = events.select(
+        **{EVENT: events[source.event_id]}, **{f"__f{n}": one for n, one in enumerate(columns.values())}
+    )
+    engine.keep("computed", computed)
+    _check_categories(work, list(columns))
+    said = _said(work, list(columns))
+    instant = f"strftime(j.{TIME}, '%Y-%m-%d %H:%M:%S.%f+00')"
+    engine.run(f"""
+        CREATE TABLE everyone AS
+        SELECT j.{LINE}, j.{CLIENT} AS client_id, {instant} AS event_timestamp, j.{EVENT} AS event_id, {said} AS said,
+               CASE WHEN j.{LINE} > 0 THEN {_kept_raw(work)} END AS raw, j.{OUTCOME} AS outcome
+          FROM (SELECT * FROM judged JOIN computed USING ({EVENT}) WHERE verdict IN ('keep', 'stored')
+                 ORDER BY {CLIENT}, {TIME}, {EVENT}) AS j;  -- before there is JSON, which is too wide to sort in little memory
+        CREATE TABLE fresh_history AS
+        SELECT e.*, s.{EVENT} IS NOT NULL AS replaces
+          FROM everyone AS e LEFT JOIN stored AS s ON s.{EVENT} = e.event_id
+         WHERE s.{EVENT} IS NULL OR e.said <> s.said;
+        CREATE TABLE fresh_online AS
+        SELECT client_id, event_timestamp, said FROM everyone
+       QUALIFY row_number() OVER (PARTITION BY client_id ORDER BY event_timestamp DESC, event_id DESC) = 1""")
+
+
+def _check_categories(work: _Work, keys: list[str]) -> None:
+    declared = {one.key: one for one in (*work.feature_set.features, *work.applied.retained)}
+    for position, key in enumerate(keys):
+        if categories := declared[key].categories:
+            known = ", ".join(map(literal, categories))
+            [[unknown]] = work.engine.run(f"SELECT count(*) FROM computed WHERE __f{position} NOT IN ({known})")
+            if unknown:
+                file = work.applied.folder / work.source.pipeline
+                raise pipelines.PipelineRefused(file, f"returns {unknown:,} values outside the categories of {key}")
+
+
+def _said(work: _Work, keys: list[str]) -> str:
+    """The JSON of what an event says; `j` is judged and computed."""
+    declared = {one.key: one for one in (*work.feature_set.features, *work.applied.retained)}
+    members = {key: json_value(f"j.__f{n}", _kind(declared[key])) for n, key in enumerate(keys)}
+    for feature in (*work.feature_set.features, *work.applied.retained):
+        if pipelines.dated(feature, work.source):
+            members[feature.key] = json_value(f"j.{identifier(str(feature.completed_years_since))}", "since")
+    order = {key: place for place, key in enumerate(work.applied.keys)}
+    return json_object(sorted(members.items(), key=lambda member: order[member[0]]))
+
+
+def _kind(feature: Feature) -> str:
+    return {"category": "text", "number": "number"}.get(feature.type, "whole")
+
+
+def _kept_raw(work: _Work) -> str:
+    kinds = {"int64": "whole", "float64": "number", "string": "text"}
+    members = [
+        (name, json_value(f"j.{identifier(name)}", kinds.get(kind, "date")))
+        for name, kind in source_kinds(work.source).items()
+    ]
+    if work.feature_set.entity.group is not None:
+        members.append((GROUP, json_value(f"j.{GROUP}", "text")))
+    return json_object(members)
+
+
+def _write(work: _Work, digest: str | None) -> None:
+    connection, engine, steps = work.connection, work.engine, work.steps
+    [sequence] = connection.execute(_SEQUENCE).fetchone() or [0]
+    connection.commit()
+    fresh = f"""
+        SELECT client_id, event_timestamp, event_id, said, raw, outcome, {sequence} FROM fresh_history WHERE NOT replaces"""
+    history = engine.to_csv(fresh, engine.folder / "history.csv")
+    online = engine.to_csv("SELECT client_id, event_timestamp, said FROM fresh_online", engine.folder / "online.csv")
+    replaced = engine.to_csv("SELECT event_id, said FROM fresh_history WHERE replaces", engine.folder / "replaced.csv")
+    rows_per_byte = engine.count("fresh_history") / max(history.stat().st_size, 1)
+    with connection.transaction():
+        if replaced.stat().st_size:
+            connection.execute("CREATE TEMP TABLE replaced (event_id bigint, said json) ON COMMIT DROP")
+            copy_in(connection, "replaced", replaced)
+            connection.execute("ANALYZE replaced")
+            connection.execute(_UPDATE_REPLACED)
+        copy_in(connection, _COPY_HISTORY, history, lambda size: steps.advance(round(size * rows_per_byte)))
+        connection.execute(
+            "CREATE TEMP TABLE fresh_online (client_id bigint, event_timestamp timestamptz, said json) ON COMMIT DROP"
+        )
+        copy_in(connection, "fresh_online", online)
+        connection.execute("ANALYZE fresh_online")
+        connection.execute(NO_WRITES)
+        work.report.clients_changed = connection.execute(_UPSERT_ONLINE).rowcount
+        if digest is None:
+            settle(connection, engine)
+        else:
+            store_refused(connection, engine, digest)
+    connection.execute("ANALYZE feature_history, online_features")
+    connection.commit()

@@ -1,0 +1,142 @@
+"""Runs the pipeline of a feature set: expressions over the events of one client, point in time.
+
+The contract of a pipeline. `def features(events: ibis.Table) -> dict[str, ibis.Column]` in the file that [source] names.
+- `events` has one row an event: `client_id`, the columns of event id and time under their own names, and the declared source
+  columns, typed. It has no outcome and no group.
+- It returns columns by the names of features, computed row by row from `events`; a retained older version under
+  NAME@VERSION, if it is still computed. Events do not speak of a feature that is not returned: it is only written or imported.
+  Features declared completed_years_since of a source column follow from it and are left out. Integers, flags: whole numbers. Numbers: numbers. Categories: texts of the declared list.
+- The features of an event may use the event itself and the events of the same client strictly before its time. A window has
+  one order, ascending, made of the time of the event; it is a range that ends before the current value, or it is rank or
+  dense_rank. Windows are divided by client by the loader: a pipeline cannot see another client's events.
+"""
+
+import runpy
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.operations as ops
+from ibis.common.exceptions import IbisError
+
+from db_init.errors import LoadError
+from db_init.feature_sets.stored import Applied
+from shared_schemas.feature_sets import Feature, Source
+
+Table = Any
+Column = Any
+
+CLIENT_ID = "client_id"
+
+
+class PipelineRefused(LoadError):
+    """The pipeline cannot be used. Nothing was changed."""
+
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(f"The pipeline {file} {why}. Nothing was changed.")
+
+
+def dated(feature: Feature, source: Source) -> bool:
+    """Whether a feature follows from a date of the event, without the pipeline."""
+    return feature.completed_years_since is not None and feature.completed_years_since in source.columns
+
+
+def features(events: Table, applied: Applied, source: Source) -> dict[str, Column]:
+    """The columns of the pipeline by the key of their features. Raises PipelineRefused."""
+    file = applied.folder / source.pipeline
+    outcome = applied.feature_set.outcome
+    returned = _returned(file, events, outcome.column if outcome else None)
+    wanted = {feature.name: feature for feature in applied.feature_set.features if not dated(feature, source)}
+    older = {f"{feature.name}@{feature.version}": feature for feature in applied.retained}
+    if not returned:
+        raise PipelineRefused(file, "returns no feature")
+    if unknown := [str(name) for name in returned if name not in wanted and name not in older]:
+        raise PipelineRefused(file, f"returns {', '.join(unknown)}, which the set does not ask it for")
+    declared = {name: feature for name, feature in (wanted | older).items() if name in returned}
+    return {feature.key: _checked(file, events, source, feature, returned[name]) for name, feature in declared.items()}
+
+
+def _returned(file: Path, events: Table, outcome: str | None) -> Mapping[str, Any]:
+    if not file.is_file():
+        raise PipelineRefused(file, "is not there; name the set's TOML file with --feature-set")
+    try:
+        returned = runpy.run_path(str(file))["features"](events)
+    except Exception as error:  # whatever a stranger's code raises
+        raise PipelineRefused(file, _why(error, outcome)) from error
+    if not isinstance(returned, dict):
+        raise PipelineRefused(file, f"returns {type(returned).__name__}, not a dict of columns")
+    return returned
+
+
+def _why(error: Exception, outcome: str | None) -> str:
+    if outcome is not None and isinstance(error, (AttributeError, IbisError)) and outcome in str(error):
+        return f"reads the outcome {outcome}, which is not known at the time of an event"
+    if isinstance(error, KeyError) and error.args == ("features",):
+        return "has no function features"
+    return f"raises {type(error).__name__}: {error}"
+
+
+def _checked(file: Path, events: Table, source: Source, feature: Feature, column: Any) -> Column:
+    if not isinstance(column, ibis.expr.types.Value):
+        raise PipelineRefused(file, f"returns {type(column).__name__} as {feature.name}, not a column of events")
+    if not _fits(column.type(), feature):
+        raise PipelineRefused(file, f"returns {column.type()} as {feature.name}, which is declared {feature.type}")
+    for why in _looks_elsewhere(column, events, source):
+        raise PipelineRefused(file, f"computes {feature.name} from {why}")
+    kind = {"integer": "int64", "flag": "int64", "number": "float64"}.get(feature.type, "string")
+    return _divided_by_client(column, events).cast(kind)
+
+
+def _fits(kind: Any, feature: Feature) -> bool:
+    if feature.type == "category":
+        return bool(kind.is_string())
+    whole = bool(kind.is_integer() or (feature.type == "flag" and kind.is_boolean()))
+    return whole or bool(feature.type == "number" and (kind.is_floating() or kind.is_decimal()))
+
+
+def _looks_elsewhere(column: Column, events: Table, source: Source) -> Iterator[str]:
+    """Why a column is not computed row by row, from its client's earlier events."""
+    node = column.op()
+    if any(relation != events.op() for relation in node.find(ops.Relation)):
+        yield "another table, so that its length is not that of events"
+        return
+    windows = node.find(ops.WindowFunction)
+    inside = {window.func for window in windows}
+    if any(one not in inside for one in node.find((ops.Reduction, ops.Analytic))):
+        yield "all events at once: give each sum, count or rank its window"
+    for window in windows:
+        if why := _sees_too_much(window, source):
+            yield why
+
+
+def _sees_too_much(window: Any, source: Source) -> str | None:
+    if len(window.order_by) != 1 or not window.order_by[0].ascending:
+        return f"a window without one ascending order of {source.event_time}"
+    fields = {field.name for field in window.order_by[0].find(ops.Field)}
+    if fields != {source.event_time}:
+        return f"a window in another order than that of {source.event_time}"
+    if isinstance(window.func, (ops.MinRank, ops.DenseRank)):
+        return None
+    if isinstance(window.func, ops.Analytic):
+        return "an order among events of one time: only rank and dense_rank do without"
+    ends_before = window.end is not None and window.end.preceding and _positive(window.end.value)
+    return None if window.how == "range" and ends_before else "a window that does not end before the time of the event"
+
+
+def _positive(value: Any) -> bool:
+    amounts = [one.value for one in value.find(ops.Literal)] if not isinstance(value, ops.Literal) else [value.value]
+    return bool(amounts) and all(amount is not None and amount > type(amount)(0) for amount in amounts)
+
+
+def _divided_by_client(column: Column, events: Table) -> Column:
+    client = events[CLIENT_ID].op()
+
+    def divided(node: Any, changed: Mapping[str, Any] | None) -> Any:
+        if isinstance(node, ops.WindowFunction):
+            parts = dict(changed or dict(zip(node.__argnames__, node.__args__, strict=True)))
+            others = tuple(one for one in parts["group_by"] if one != client)
+            return ops.WindowFunction(**(parts | {"group_by": (client, *others)}))
+        return node.__recreate__(changed) if changed else node
+
+    return column.op().replace(divided).to_expr()

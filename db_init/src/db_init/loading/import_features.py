@@ -1,0 +1,96 @@
+"""Imports precomputed values: checks a file's lines, and merges them in one transaction."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+from db_init.database import copy_in, exclusive
+from db_init.engines.duckdb import DuckDB, open_duckdb
+from db_init.errors import LoadError
+from db_init.feature_sets.stored import applied_set
+from db_init.history import kept_since, prepare_years
+from db_init.loading.files import columns_of
+from db_init.loading.quarantine import store_refused
+from db_init.loading.report import Report
+from db_init.loading.vectors import INSTANT, VectorColumns, judge_vectors
+from db_init.progress import Steps
+from shared_schemas.feature_sets import FeatureSet
+
+_SQL = Path(__file__).parent / "sql"
+_FIND_NEWS = (_SQL / "find_news.sql").read_text(encoding="utf-8")
+_APPEND = (_SQL / "append_vectors.sql").read_text(encoding="utf-8")
+_UPSERT_ONLINE = (_SQL / "upsert_imported.sql").read_text(encoding="utf-8")
+_NO_WRITES = "LOCK TABLE online_features IN SHARE ROW EXCLUSIVE MODE"
+_STAGE = """
+    CREATE TEMP TABLE fresh (client_id bigint, event_timestamp timestamptz, said json, raw json, outcome smallint)
+    ON COMMIT DROP
+"""
+
+
+def import_features(
+    connection: psycopg.Connection,
+    file: Path,
+    *,
+    memory: str,
+    steps: Steps,
+    say: Callable[[str], None],
+    partial: bool = False,
+) -> Report:
+    """Lines without an event timestamp are of the time of the import, if no line has one.
+
+    `partial`: the file does not speak of the features that it has no column of. Otherwise an absent column is an error.
+    """
+    started = time.monotonic()
+    with open_duckdb(memory) as engine, exclusive(connection, say):
+        prepare_years(connection)
+        feature_set = applied_set(connection).feature_set
+        since = kept_since(connection)
+        connection.commit()
+        columns = _columns(file, feature_set, partial=partial)
+        digest = engine.read(file, steps, columns.needed, (INSTANT,)).digest
+        report = Report(read=engine.count("raw") + engine.count("malformed"))
+        judge_vectors(engine, columns, since)
+        report.dropped = int(engine.run("SELECT count(*) FROM judged WHERE verdict = 'dropped'")[0][0])
+        report.quarantined = dict(engine.run("SELECT reason, count(*) FROM refused GROUP BY ALL"))
+        steps.step("writing")
+        _write(connection, engine, report, digest)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _columns(file: Path, feature_set: FeatureSet, *, partial: bool) -> VectorColumns:
+    if not partial:
+        return VectorColumns(feature_set, feature_set.features)
+    present = columns_of(file)
+    spoken = tuple(feature for feature in feature_set.features if feature.name in present)
+    if not spoken:
+        raise LoadError(f"{file} has no column of a feature of the set {feature_set.name}.")
+    return VectorColumns(feature_set, spoken, has_outcome=_named(feature_set) in present)
+
+
+def _named(feature_set: FeatureSet) -> str | None:
+    return feature_set.outcome.column if feature_set.outcome else None
+
+
+def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, digest: str) -> None:
+    kept = engine.to_csv(
+        "SELECT client_id, instant, said, raw, outcome FROM judged WHERE verdict = 'keep'", engine.folder / "fresh.csv"
+    )
+    accepted = int(engine.run("SELECT count(*) FROM judged WHERE verdict = 'keep'")[0][0])
+    with connection.transaction():
+        connection.execute(_STAGE)
+        copy_in(connection, "fresh (client_id, event_timestamp, said, raw, outcome)", kept)
+        connection.execute("ANALYZE fresh")
+        # Before the history: in the order in which a client's vector is written over HTTP, two could wait for each other.
+        connection.execute(_NO_WRITES)
+        connection.execute(_FIND_NEWS)
+        [report.loaded] = connection.execute("SELECT count(*) FROM fresh").fetchone() or [0]
+        connection.execute(_APPEND)
+        report.clients_changed = connection.execute(_UPSERT_ONLINE).rowcount
+        report.unchanged = accepted - report.loaded
+        report.check()
+        store_refused(connection, engine, digest)
+    connection.execute("ANALYZE feature_history, online_features")
+    connection.commit()

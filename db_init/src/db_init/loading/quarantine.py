@@ -1,0 +1,110 @@
+"""The table of refused lines: what is kept of them, and trying those of raw events again.
+
+A line is kept as the object of its columns, or, where it could not be read as cells, as its text and the names of the
+file's columns. Those names are kept for raw events only, which tells their lines from those of imported vectors. A line of
+these has `id_column`, the place of the id column in the file, counted from 1: the erasure of a client needs it.
+"""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from db_init.database import copy_in, copy_out
+from db_init.engines import Engine
+from db_init.engines.duckdb import identifier
+from db_init.errors import LoadError
+from db_init.loading.csv_lines import read_cells
+
+_KEPT = sql.SQL("""
+    CREATE TEMP TABLE kept ON COMMIT DROP AS
+    SELECT 1 + row_number() OVER (ORDER BY quarantined_at, source, line) AS line, source, line AS source_line,
+           md5(row::text) AS digest, row
+      FROM quarantine WHERE row ? {event_id} OR row ? 'columns'
+""")
+_ORIGIN = "line, source, source_line, digest"
+
+_SETTLE = """
+    WITH removed AS (DELETE FROM quarantine AS q USING tried AS t
+                      WHERE (q.source, q.line, md5(q.row::text)) = (t.source, t.line, t.digest) AND t.reason IS NULL
+                     RETURNING 1),
+         renamed AS (UPDATE quarantine AS q SET reason = t.reason FROM tried AS t
+                      WHERE (q.source, q.line, md5(q.row::text)) = (t.source, t.line, t.digest) AND t.reason IS NOT NULL
+                     RETURNING 1)
+    SELECT (SELECT count(*) FROM removed) + (SELECT count(*) FROM renamed)
+"""
+
+
+def store_refused(connection: psycopg.Connection, engine: Engine, source: str) -> None:
+    """Keep the lines of table `refused`. Those that are kept already stay as they are."""
+    refused = engine.to_csv(f"SELECT '{source}', __line, reason, row FROM refused", engine.folder / "refused.csv")
+    connection.execute("CREATE TEMP TABLE refused (source text, line bigint, reason text, row jsonb) ON COMMIT DROP")
+    copy_in(connection, "refused", refused)
+    connection.execute(
+        "INSERT INTO quarantine SELECT source, line, reason, row, now() FROM refused ON CONFLICT DO NOTHING"
+    )
+
+
+def fetch_refused(connection: psycopg.Connection, engine: Engine, needed: Sequence[str]) -> None:
+    """Fill `raw` and `malformed` with the kept lines of raw events, in the order in which they came, numbered from 2.
+
+    `needed` are the columns of raw events; the first is the event id.
+    """
+    connection.execute(_KEPT.format(event_id=sql.Literal(needed[0])))
+    cells, good, bad = (engine.folder / name for name in ("kept.csv", "read.csv", "malformed.csv"))
+    wanted = sql.SQL(", ").join(sql.SQL("row->>{}").format(sql.Literal(name)) for name in needed)
+    query = sql.SQL("SELECT line, source, source_line, digest, {} FROM kept WHERE NOT row ? 'columns'").format(wanted)
+    copy_out(connection, query.as_string(connection), cells)
+    _read_again(connection, needed, good, bad)
+    connection.rollback()
+    origin = {"line": "BIGINT", "source": "VARCHAR", "source_line": "BIGINT", "digest": "VARCHAR"}
+    columns = origin | dict.fromkeys(needed, "VARCHAR")
+    engine.from_csv("kept", cells, columns)
+    engine.from_csv("read_again", good, columns)
+    engine.from_csv("unread", bad, {**origin, "text": "VARCHAR"})
+    names = ", ".join(map(identifier, needed))
+    engine.run(f"""
+        CREATE TABLE raw AS SELECT line AS __line, {names} FROM kept UNION ALL SELECT line, {names} FROM read_again;
+        CREATE TABLE malformed AS SELECT line AS __line, text, NULL::VARCHAR[] AS columns FROM unread;
+        CREATE TABLE origin AS SELECT {_ORIGIN} FROM kept UNION ALL SELECT {_ORIGIN} FROM read_again
+                         UNION ALL SELECT {_ORIGIN} FROM unread""")
+
+
+def _read_again(connection: psycopg.Connection, needed: Sequence[str], good: Path, bad: Path) -> None:
+    """Divide lines that were kept as text by whether they can be read as cells by now."""
+    query = f"SELECT {_ORIGIN}, row->>'text', row->'columns' FROM kept WHERE row ? 'columns'"
+    with (
+        good.open("w", encoding="utf-8", newline="") as readable,
+        bad.open("w", encoding="utf-8", newline="") as unreadable,
+        connection.cursor("kept_lines") as lines,
+    ):
+        good_lines = csv.writer(readable, quoting=csv.QUOTE_ALL)
+        bad_lines = csv.writer(unreadable, quoting=csv.QUOTE_ALL)
+        for *origin, text, names in lines.execute(query):
+            wanted = _wanted(text, names, needed)
+            if wanted is None:
+                bad_lines.writerow([*origin, text])
+            else:
+                good_lines.writerow([*origin, *wanted])
+
+
+def _wanted(text: object, names: object, needed: Sequence[str]) -> list[str] | None:
+    """The needed cells, unless an edit by hand left neither a text nor a list of names."""
+    if not isinstance(text, str) or not isinstance(names, list) or any(name not in names for name in needed):
+        return None
+    cells = read_cells(text, len(names))
+    return None if cells is None else [cells[names.index(name)] for name in needed]
+
+
+def settle(connection: psycopg.Connection, engine: Engine) -> None:
+    """Remove the lines that were fetched and are in use now; of the others, keep the reason of today."""
+    query = "SELECT source, source_line, digest, reason FROM origin LEFT JOIN refused ON __line = line"
+    tried = engine.to_csv(query, engine.folder / "tried.csv")
+    connection.execute("CREATE TEMP TABLE tried (source text, line bigint, digest text, reason text) ON COMMIT DROP")
+    copy_in(connection, "tried", tried)
+    connection.execute("ANALYZE tried")
+    [settled] = connection.execute(_SETTLE).fetchone() or [0]
+    if settled != engine.count("origin"):
+        raise LoadError("Somebody changed lines in quarantine meanwhile. Nothing was changed; run the command again.")

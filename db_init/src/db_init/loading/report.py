@@ -1,0 +1,45 @@
+"""What a load did, line by line of the input accounted for."""
+
+import json
+from dataclasses import asdict, dataclass, field
+
+from db_init.errors import LoadError
+
+
+@dataclass
+class Report:
+    """`read` is the sum of `loaded`, `unchanged`, `dropped` and all of `quarantined`."""
+
+    read: int = 0
+    loaded: int = 0
+    unchanged: int = 0
+    dropped: int = 0
+    quarantined: dict[str, int] = field(default_factory=dict)
+    clients_changed: int = 0
+    seconds: float = 0.0
+
+    def check(self) -> None:
+        if self.read != self.loaded + self.unchanged + self.dropped + sum(self.quarantined.values()):
+            raise LoadError(
+                f"The lines of the file do not add up ({self}). Nothing was changed. This is a defect; please report it."
+            )
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    def as_text(self) -> str:
+        rows = [
+            ("read", self.read, "lines"),
+            ("loaded", self.loaded, "new"),
+            ("unchanged", self.unchanged, "already there"),
+            ("dropped", self.dropped, "exact duplicates"),
+            ("quarantined", sum(self.quarantined.values()), ""),
+            *((f"  {reason}", count, "") for reason, count in sorted(self.quarantined.items())),
+            ("clients", self.clients_changed, "with a new or changed vector"),
+        ]
+        lines = [f"{name:<30}{count:>12,}  {what}".rstrip() for name, count, what in rows]
+        return "\n".join([*lines, f"{'seconds':<30}{self.seconds:>12.1f}"])
+
+
+def printed(report: Report, form: str) -> str:
+    return report.as_json() if form == "json" else report.as_text()

@@ -1,0 +1,8 @@
+-- Older writes of the same client and instant that the new one speaks over are removed, so that a write twice leaves one row.
+DELETE FROM feature_history AS h USING fresh
+ WHERE h.client_id = fresh.client_id AND h.event_timestamp = fresh.event_timestamp AND h.event_id IS NULL
+   AND NOT EXISTS (SELECT FROM json_object_keys(h.said) AS key
+                    WHERE key NOT IN (SELECT json_object_keys(fresh.said)));
+
+INSERT INTO feature_history (client_id, event_timestamp, said, raw, outcome)
+SELECT client_id, event_timestamp, said, raw, outcome FROM fresh ORDER BY client_id, event_timestamp;

@@ -1,0 +1,2 @@
+-- Raw events whose features an earlier event has changed. They keep the time at which they were first received.
+UPDATE feature_history AS h SET said = replaced.said FROM replaced WHERE h.event_id = replaced.event_id

@@ -1,0 +1,7 @@
+-- Marks whose revision is published. One that a transaction is just changing is left to the next page: nothing waits here.
+DELETE FROM online_changes
+ WHERE client_id IN (
+       SELECT c.client_id
+         FROM online_changes AS c
+         JOIN unnest(%(ids)s::bigint[], %(revs)s::bigint[]) AS done (client_id, rev) USING (client_id, rev)
+          FOR UPDATE OF c SKIP LOCKED)

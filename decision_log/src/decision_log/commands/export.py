@@ -1,0 +1,64 @@
+"""Writes the log's tree into a folder, as the files that c2sp.org/tlog-tiles names: any static server can serve it."""
+
+from pathlib import Path
+
+import psycopg
+
+from decision_log.errors import CommandFailed
+from decision_log.store.log_tree import bundle
+from decision_log.tree import checkpoints
+from decision_log.tree.hashes import SIZE
+from decision_log.tree.notes import split
+from decision_log.tree.tiles import ENTRIES, WIDTH, Tile, path, widths
+
+_CHECKPOINT = """
+    SELECT note || coalesce((SELECT string_agg(line, '' ORDER BY witness) FROM cosignatures WHERE checkpoint = c.id), '')
+      FROM checkpoints AS c ORDER BY id DESC LIMIT 1
+"""
+_TILE = "SELECT hashes FROM tiles WHERE level = %s AND number = %s"
+_BUNDLE = "SELECT commitment FROM leaves WHERE index >= %s AND index < %s ORDER BY index"
+
+
+def export(connection: psycopg.Connection, folder: Path) -> int:
+    """The size of the exported tree. Full tiles that are there are left alone; the checkpoint is written last."""
+    row = connection.execute(_CHECKPOINT).fetchone()
+    if row is None:
+        raise CommandFailed("The log has no checkpoint yet: run `python -m decision_log sequence`.")
+    [note] = row
+    size = checkpoints.parsed(split(note)[0]).size
+    try:
+        for level, full, partial in widths(size):
+            for number in range(full + (partial > 0)):
+                width = WIDTH if number < full else partial
+                _put(connection, folder, Tile(level, number), width)
+                if level == 0:
+                    _put(connection, folder, Tile(ENTRIES, number), width)
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = folder / ".checkpoint"
+        fresh.write_text(note)
+        fresh.replace(folder / "checkpoint")
+    except OSError as error:
+        raise CommandFailed(f"{folder} cannot be written: {error.strerror}.") from error
+    return size
+
+
+def _put(connection: psycopg.Connection, folder: Path, tile: Tile, width: int) -> None:
+    file = folder / path(tile, width)
+    if file.exists():
+        return
+    if tile.level == ENTRIES:
+        start = tile.number * WIDTH
+        rows = connection.execute(_BUNDLE, [start, start + width], binary=True).fetchall()
+        body, whole = bundle(bytes(row[0]) for row in rows), len(rows) == width
+    else:
+        row = connection.execute(_TILE, list(tile), binary=True).fetchone()
+        body = bytes(row[0])[: width * SIZE] if row else b""
+        whole = len(body) == width * SIZE
+    if not whole:
+        raise CommandFailed(
+            f"{path(tile, width)} is missing from the database: `python -m decision_log audit` says more."
+        )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_name(f".{file.name}.new")
+    fresh.write_bytes(body)
+    fresh.replace(file)

@@ -1,0 +1,35 @@
+"""One snapshot of the database for a command that reads all of it: rows in bounded memory, the next ones read ahead."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+
+_BATCH = 2_000
+Row = tuple[object, ...]
+
+
+class Snapshot:
+    """`advance` gets the number of rows as they are read. The connection is in a transaction that has read nothing yet."""
+
+    def __init__(self, connection: psycopg.Connection, advance: Callable[[int], None]) -> None:
+        self._connection = connection
+        self._advance = advance
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        connection.execute("SET LOCAL cursor_tuple_fraction = 1")  # every row is read: plan for the last one
+        # Joins look rows up by index, in the order of the table: hashes or sorts of wide rows would go to the disk.
+        connection.execute("SET LOCAL enable_hashjoin = off")
+        connection.execute("SET LOCAL enable_mergejoin = off")
+
+    def rows(self, name: str, sql: str) -> Iterator[Row]:
+        """`name` is that of the cursor."""
+        with self._connection.cursor(name, binary=True) as cursor, ThreadPoolExecutor(1) as reader:
+            cursor.execute(sql)
+            ahead = reader.submit(cursor.fetchmany, _BATCH)
+            while rows := ahead.result():
+                ahead = reader.submit(cursor.fetchmany, _BATCH)
+                yield from rows
+                self._advance(len(rows))
+
+    def all(self, sql: str, *arguments: object) -> list[Row]:
+        return self._connection.execute(sql, arguments).fetchall()

@@ -1,0 +1,262 @@
+"""Records before the answer leaves: entries that are ready together are committed together.
+
+While a group is flushed on one connection, the next gathers and leaves on the other. An idle log adds no wait.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from math import inf
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from decision_log.entries import Entry
+from decision_log.errors import AlreadyRecorded, DecisionLogError, EntryRefused, LogUnavailable
+from decision_log.store.postgres import FAULTS, LOST, Source, connected
+
+CONNECTIONS = 2
+_GROUP = 1_000
+"""Entries after which a group takes no further caller. The entries of one caller are never parted."""
+_MOST_WAITING = 20_000
+_PAUSES = (0.0, 0.05, 0.2)
+"""Seconds before a group is written again. A server that restarts may end the new connection, too."""
+_IN_DOUBT = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
+
+_TYPES = ["uuid", "text", "timestamptz", "bigint", "text", "integer", "text", "text", "uuid", "bytea", "bytea", "bytea"]
+_COLUMNS = "decision_id, kind, decided_at, client_id, decision, score, model_version, origin, reviews, record, salt, commitment"
+_ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_TYPES, 1))
+_GIVEN = f"SELECT {_COLUMNS} FROM unnest({_ARRAYS}) AS given ({_COLUMNS})"  # noqa: S608 -- names of our own
+
+# Records of a group, and their commitments for the sequencer. Nothing is stored where one of the ids is known.
+_RECORD = f"""
+    WITH written AS (INSERT INTO records ({_COLUMNS}) {_GIVEN} RETURNING commitment)
+    INSERT INTO queue (commitment) SELECT commitment FROM written
+"""  # noqa: S608
+
+# The same for one caller whose entries may have been recorded: those that were are left alone.
+_RECORD_MISSING = f"""
+    WITH written AS (INSERT INTO records ({_COLUMNS}) {_GIVEN} ON CONFLICT (decision_id) DO NOTHING RETURNING commitment)
+    INSERT INTO queue (commitment) SELECT commitment FROM written
+"""  # noqa: S608
+
+_OTHERS = """
+    SELECT decision_id FROM unnest($1::uuid[], $2::bytea[]) AS given (decision_id, commitment)
+      JOIN records USING (decision_id) WHERE records.commitment <> given.commitment
+"""
+
+
+class _Call(NamedTuple):
+    entries: Sequence[Entry]
+    done: asyncio.Future[None]
+    deadline: float
+
+
+class Recorder:
+    """Writes entries. `retries` counts groups that were written again after their connection had ended."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._waiting: list[_Call] = []
+        self._waiting_entries = 0
+        self._scheduled = False
+        self._idle: list[asyncpg.Connection | None] = [None] * CONNECTIONS
+        self._in_flight: dict[asyncio.Task[None], list[_Call]] = {}
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._next_sweep = inf
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.retries = 0
+
+    async def record(self, entries: Sequence[Entry], deadline: float | None = None) -> None:
+        """Return when all of `entries` are committed. None of them is where this raises, except as LogUnavailable says.
+
+        `deadline` is a time of the running loop, at which this gives up with LogUnavailable; so it does when the database
+        is away, full, or slower than the source's timeout. After LogUnavailable the entries may have been recorded all the
+        same: to record the same ones again is safe. Raises AlreadyRecorded and EntryRefused, too.
+        """
+        if not entries:
+            return
+        loop = self._loop or self._first_loop()
+        latest = loop.time() + self._source.timeout_seconds
+        call = _Call(entries, loop.create_future(), latest if deadline is None else min(deadline, latest))
+        if self._waiting_entries + len(entries) > _MOST_WAITING:
+            raise LogUnavailable("Overloaded")
+        self._waiting.append(call)
+        self._waiting_entries += len(entries)
+        if self._idle and not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._depart)  # whatever arrives in the same turn of the loop shares the group
+        if call.deadline < self._next_sweep:
+            self._sweep_at(call.deadline)
+        await call.done
+
+    def _first_loop(self) -> asyncio.AbstractEventLoop:
+        self._loop = asyncio.get_running_loop()  # once: each time it costs a system call
+        return self._loop
+
+    def _sweep_at(self, when: float) -> None:
+        # One timer for all calls: most have the same time to wait.
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        self._next_sweep = when
+        self._sweeping = (self._loop or self._first_loop()).call_at(when, self._sweep)
+
+    def _sweep(self) -> None:
+        """End the wait of the calls whose deadline has passed."""
+        self._sweeping, self._next_sweep = None, inf
+        now = (self._loop or self._first_loop()).time()
+        open_calls = [
+            call for calls in (self._waiting, *self._in_flight.values()) for call in calls if not call.done.done()
+        ]
+        for call in open_calls:
+            if call.deadline <= now:
+                call.done.set_exception(LogUnavailable("Deadline"))
+        later = min((call.deadline for call in open_calls if call.deadline > now), default=inf)
+        if later < inf:
+            self._sweep_at(later)
+
+    def _depart(self) -> None:
+        self._scheduled = False
+        while self._idle and (group := self._next_group()):
+            task = (self._loop or self._first_loop()).create_task(self._serve(group, self._idle.pop(0)))
+            self._in_flight[task] = group
+            task.add_done_callback(self._returned)
+
+    def _returned(self, task: asyncio.Task[None]) -> None:
+        del self._in_flight[task]
+        if self._waiting:
+            self._depart()
+
+    def _next_group(self) -> list[_Call]:
+        """The calls that have waited longest; those that gave up are forgotten."""
+        group: list[_Call] = []
+        count = taken = 0
+        for call in self._waiting:
+            size = len(call.entries)
+            if group and count + size > _GROUP:
+                break
+            taken += 1
+            self._waiting_entries -= size
+            if not call.done.done():
+                group.append(call)
+                count += size
+        del self._waiting[:taken]
+        return group
+
+    async def _serve(self, group: list[_Call], connection: asyncpg.Connection | None) -> None:
+        link = _Link(self._source, connection)
+        try:
+            async with asyncio.timeout_at(max(call.deadline for call in group)):
+                await self._write_again(link, group)
+        except FAULTS as fault:
+            link.drop()
+            _fail(group, LogUnavailable(type(fault).__name__))
+        except BaseException as error:
+            link.drop()
+            _fail(group, LogUnavailable(type(error).__name__))
+            raise
+        finally:
+            self._idle.append(link.connection)
+
+    async def _write_again(self, link: "_Link", group: list[_Call]) -> None:
+        """Write; retry immediately where the connection has ended, then twice after a pause."""
+        for pause in _PAUSES:
+            try:
+                await self._write(link, group)
+            except LOST:
+                self.retries += 1
+                link.drop()
+                await asyncio.sleep(pause)
+            else:
+                return
+        await self._write(link, group)
+
+    async def _write(self, link: "_Link", group: list[_Call]) -> None:
+        connection = await link.ready()
+        try:
+            await connection.execute(_RECORD, *_arrays([entry for call in group for entry in call.entries]))
+        except _IN_DOUBT:
+            # Nothing of the group is stored. Find out whose entries are at fault: the others are to be served.
+            for call in group:
+                await self._write_alone(connection, call)
+        else:
+            for call in group:
+                _succeed(call.done)
+
+    async def _write_alone(self, connection: asyncpg.Connection, call: _Call) -> None:
+        try:
+            async with connection.transaction():
+                await connection.execute(_RECORD_MISSING, *_arrays(call.entries))
+                ids = [entry.listed.decision_id for entry in call.entries]
+                others = await connection.fetch(_OTHERS, ids, [entry.commitment for entry in call.entries])
+                _refuse([row["decision_id"] for row in others])
+        except AlreadyRecorded as error:
+            _fail([call], error)
+        except _IN_DOUBT:
+            _fail([call], EntryRefused())
+        else:
+            _succeed(call.done)
+
+    async def warm(self) -> None:
+        """Open the connections. Where PostgreSQL is away, the first entries will open them."""
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            link = _Link(self._source, connection)
+            with suppress(*FAULTS):
+                await link.ready()
+            self._idle.append(link.connection)
+
+    async def close(self) -> None:
+        """Wait for what is in flight, and close the connections."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        if self._in_flight:
+            await asyncio.wait(self._in_flight)
+        for connection in filter(None, self._idle):
+            try:
+                await connection.close(timeout=self._source.timeout_seconds)
+            except FAULTS:
+                connection.terminate()
+        self._idle = []
+
+
+class _Link:
+    """One of the recorder's connections, opened when it is needed."""
+
+    def __init__(self, source: Source, connection: asyncpg.Connection | None) -> None:
+        self._source = source
+        self.connection = connection
+
+    async def ready(self) -> asyncpg.Connection:
+        if self.connection is None or self.connection.is_closed():
+            self.connection = None
+            self.connection = await connected(self._source, "decision_log recorder")
+        return self.connection
+
+    def drop(self) -> None:
+        if self.connection is not None:
+            self.connection.terminate()
+            self.connection = None
+
+
+def _refuse(others: Sequence[UUID]) -> None:
+    if others:
+        raise AlreadyRecorded(list(others))
+
+
+def _arrays(entries: Sequence[Entry]) -> list[Sequence[object]]:
+    listed = zip(*(entry.listed for entry in entries), strict=True)
+    sealed = zip(*((entry.record, entry.salt, entry.commitment) for entry in entries), strict=True)
+    return [*listed, *sealed]
+
+
+def _succeed(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)
+
+
+def _fail(group: Sequence[_Call], error: DecisionLogError) -> None:
+    for call in group:
+        if not call.done.done():
+            call.done.set_exception(error)

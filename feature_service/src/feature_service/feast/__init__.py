@@ -1,0 +1,1 @@
+"""The protocol of Feast's feature server, for clients of Feast."""

@@ -1,0 +1,149 @@
+"""The pool of connections that read, and their limits in time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+
+import asyncpg
+
+from feature_service.settings import Settings
+from feature_service.store.postgresql.faults import FAULTS, LOST, RETRIES, revealed, statement, unavailable
+from service_kit.problems import DeadlineExceeded, StoreUnavailable
+from service_kit.request.ask import Ask
+from service_kit.telemetry.tracing import Tracing, tracing
+
+
+class Reader:
+    """Runs statements that only read. Raises StoreUnavailable when PostgreSQL cannot answer in `timeout_seconds`."""
+
+    def __init__(self, pool: asyncpg.Pool, connections: int, timeout_seconds: float) -> None:
+        self._pool = pool
+        self.timeout_seconds = timeout_seconds
+        self._turns = asyncio.Semaphore(connections)
+        self._connections = connections
+        self._leaving = set[asyncio.Task[None]]()
+        # Taken from the pool once and kept while they work: to hand one back and fetch it again costs as much as a lookup.
+        self._held: list[asyncpg.pool.PoolConnectionProxy] = []
+
+    async def warm(self, sql: str, *arguments: object) -> None:
+        """Open every connection with a statement. Where PostgreSQL is away, lookups will open them."""
+        ask = Ask("warm-up", asyncio.get_running_loop().time() + 2 * self.timeout_seconds, None)
+        with suppress(StoreUnavailable, DeadlineExceeded):
+            await asyncio.gather(*(self.fetch(ask, sql, *arguments) for _ in range(self._connections)))
+
+    async def fetch(self, ask: Ask[object], sql: str, *arguments: object) -> list[asyncpg.Record]:
+        latest = asyncio.get_running_loop().time() + self.timeout_seconds
+        until = min(ask.deadline, latest)
+        try:
+            async with asyncio.timeout_at(until), self._turns:
+                try:
+                    return await self._ask(sql, *arguments)
+                except LOST:
+                    # The others will have ended, too, and the URL may name a replica that still answers. Everything here
+                    # only reads: retry once, on a new connection.
+                    RETRIES.inc()
+                    await self._give_up_held()
+                    return await self._ask(sql, *arguments)
+        except FAULTS as fault:
+            if until < latest and isinstance(fault, TimeoutError):
+                raise DeadlineExceeded from fault
+            raise unavailable(fault, ask) from fault
+
+    async def _ask(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        connection = await self._take()
+        try:
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
+        except BaseException:
+            # Aside: a query that was given up is cancelled first, and a server that is silent does not answer that either.
+            leaving = asyncio.create_task(self._hand_back(connection))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+            raise
+        self._held.append(connection)
+        return rows
+
+    async def _take(self) -> "asyncpg.pool.PoolConnectionProxy":
+        while self._held:
+            connection = self._held.pop()
+            with suppress(asyncpg.InterfaceError):  # the pool has noticed first, and taken it back
+                if not connection.is_closed():
+                    return connection
+            await self._pool.release(connection)
+        return await self._pool.acquire()
+
+    async def _hand_back(self, connection: "asyncpg.pool.PoolConnectionProxy") -> None:
+        """Back to the pool, which replaces it if it is broken."""
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                await self._pool.release(connection)
+        except FAULTS:
+            with suppress(asyncpg.InterfaceError):
+                connection.terminate()
+
+    async def _give_up_held(self) -> None:
+        while self._held:
+            connection = self._held.pop()
+            with suppress(asyncpg.InterfaceError):
+                connection.terminate()
+            await self._pool.release(connection)
+
+    async def let_go(self) -> None:
+        """Hand every connection back to the pool."""
+        while self._held:
+            await self._pool.release(self._held.pop())
+
+
+class TracedReader(Reader):
+    """Each statement is a span of what it is run for: its text, never its values."""
+
+    def __init__(self, pool: asyncpg.Pool, connections: int, timeout_seconds: float, traces: Tracing) -> None:
+        super().__init__(pool, connections, timeout_seconds)
+        self._traces = traces
+
+    async def _ask(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        with self._traces.part(*statement(sql), outbound=True) as part:
+            rows = await super()._ask(sql, *arguments)
+            part.note("db.response.returned_rows", len(rows))
+            return rows
+
+
+async def _no_reset(_: asyncpg.Connection) -> None:
+    """Nothing is ever set on a connection, so nothing needs resetting when it goes back to the pool."""
+
+
+@asynccontextmanager
+async def open_reader(
+    settings: Settings,
+    *,
+    url: str | None = None,
+    connections: int | None = None,
+    seconds: float | None = None,
+    server_settings: Mapping[str, str] | None = None,
+    target_session_attrs: str | None = None,
+) -> AsyncIterator[Reader]:
+    """A reader whose pool is open, or opens itself as soon as PostgreSQL is there. What is not given is as in the settings."""
+    limits = connections or settings.database_connections, seconds or settings.database_timeout_seconds
+    pool = asyncpg.create_pool(
+        url or revealed(settings.database_url),
+        password=revealed(settings.database_password),
+        min_size=0,
+        max_size=2 * limits[0],  # half of them for what takes the place of those that hang
+        timeout=limits[1],
+        command_timeout=limits[1],
+        max_inactive_connection_lifetime=0,
+        reset=_no_reset,
+        server_settings={"application_name": "feature_service", **(server_settings or {})},
+        target_session_attrs=target_session_attrs,
+    )
+    await pool
+    traces = tracing()
+    reader = Reader(pool, *limits) if traces is None else TracedReader(pool, *limits, traces)
+    try:
+        yield reader
+    finally:
+        try:
+            async with asyncio.timeout(settings.database_timeout_seconds):
+                await reader.let_go()
+                await pool.close()
+        except FAULTS:
+            pool.terminate()

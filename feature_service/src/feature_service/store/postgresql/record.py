@@ -1,0 +1,59 @@
+"""The system of record: the history as of an instant, pages of all clients, the feature set in force."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from feature_service.store.online import Row
+from feature_service.store.postgresql.reader import Reader
+from service_kit.request.ask import Ask
+
+# Positions below 0 are of instants before the history is kept.
+_AS_OF = """
+    SELECT position, client_id, timestamptz_send(event_timestamp), v, times
+      FROM features_as_of($1::bigint[], $2::timestamptz[])
+    UNION ALL
+    SELECT -wanted.n, NULL, NULL, NULL, NULL
+      FROM history_retention AS r JOIN unnest($2::timestamptz[]) WITH ORDINALITY AS wanted (instant, n) ON wanted.instant < r.before
+"""
+
+_PAGE = """
+    SELECT client_id, timestamptz_send(event_timestamp), v, times
+      FROM online_features
+     WHERE client_id > $1::bigint
+     ORDER BY client_id
+     LIMIT $2::integer
+"""
+
+# `mark` says whether anything has changed that is served: a version can be dropped, and the digest of the set stays.
+_FEATURE_SET = """
+    SELECT id, digest, document, retained, mark
+      FROM (SELECT id, digest, document, retained, id || ' ' || digest || ' ' || md5(retained::text) AS mark
+              FROM feature_sets
+             WHERE current) AS in_force
+     WHERE mark <> $1::text
+"""
+
+
+class Record:
+    """Raises StoreUnavailable when PostgreSQL cannot answer."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def at_instants(self, wanted: Sequence[tuple[int, datetime]], ask: Ask[object]) -> Sequence[Row]:
+        """For each client that had events by its instant: the position in `wanted`, from 1, and the vector.
+
+        Of an instant before the history is kept there is a row with the position below 0, and no vector.
+        """
+        return await self._reader.fetch(
+            ask, _AS_OF, [client_id for client_id, _ in wanted], [instant for _, instant in wanted]
+        )
+
+    async def page(self, after: int, limit: int, ask: Ask[object]) -> Sequence[Row]:
+        return await self._reader.fetch(ask, _PAGE, after, limit)
+
+    async def changed_set(self, ask: Ask[object], mark: str) -> Mapping[str, Any] | None:
+        """The row of the feature set in force, unless its mark is this one."""
+        rows = await self._reader.fetch(ask, _FEATURE_SET, mark)
+        return rows[0] if rows else None

@@ -1,0 +1,116 @@
+"""Work on connections that write: its limits in time, and how it is done again on a new connection."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+import asyncpg
+
+from feature_service.settings import Settings
+from feature_service.store.postgresql.faults import FAULTS, LOST, RETRIES, revealed, unavailable
+from service_kit.problems import DeadlineExceeded
+from service_kit.request.ask import Ask
+from service_kit.telemetry.tracing import Tracing, tracing
+
+T = TypeVar("T")
+
+_CONNECTIONS = 2
+_SEEN_BY_STANDBYS = {"synchronous_commit": "remote_apply"}
+"""A commit returns when those standbys show it that the server is told to wait for."""
+
+
+class Work:
+    """Work on the connections of a pool that takes at most so many seconds, the wait for a connection included."""
+
+    def __init__(self, pool: asyncpg.Pool, seconds: float) -> None:
+        self._pool = pool
+        self._seconds = seconds
+        self._leaving = set[asyncio.Task[Any]]()
+
+    async def done(self, work: Callable[[asyncpg.Connection], Awaitable[T]], ask: Ask[object]) -> T:
+        latest = asyncio.get_running_loop().time() + self._seconds
+        until = min(ask.deadline, latest)
+        # A task of its own: the end of what is given up is not waited for, as a silent server does not answer that either.
+        task = asyncio.create_task(self._twice(work))
+        try:
+            async with asyncio.timeout_at(until):
+                return await asyncio.shield(task)
+        except FAULTS as fault:
+            if until < latest and isinstance(fault, TimeoutError):
+                raise DeadlineExceeded from fault
+            raise unavailable(fault, ask) from fault
+        finally:
+            if not task.done():
+                task.cancel()
+                asyncio.get_running_loop().call_later(self._seconds, task.cancel)  # what is left to do may hang, too
+                self._leaving.add(task)
+                task.add_done_callback(self._left)
+
+    def _left(self, task: asyncio.Task[Any]) -> None:
+        self._leaving.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody waits for it any more
+
+    async def _twice(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        try:
+            return await self._once(work)
+        except LOST:
+            RETRIES.inc()
+            await self._pool.expire_connections()  # the others will have ended, too
+            return await self._once(work)
+
+    async def _once(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        connection = await self._pool.acquire()
+        try:
+            return await work(connection)
+        finally:
+            await self._hand_back(connection)
+
+    async def _hand_back(self, connection: "asyncpg.pool.PoolConnectionProxy") -> None:
+        """Back to the pool, which replaces it if it is broken."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._pool.release(connection)
+        except (asyncio.CancelledError, *FAULTS):
+            with suppress(asyncpg.InterfaceError):
+                connection.terminate()
+
+
+class TracedWork(Work):
+    """What is done is a span of the request that it is done for."""
+
+    def __init__(self, pool: asyncpg.Pool, seconds: float, traces: Tracing) -> None:
+        super().__init__(pool, seconds)
+        self._traces = traces
+
+    async def _once(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        with self._traces.part("write", {"db.system.name": "postgresql"}, outbound=True):
+            return await super()._once(work)
+
+
+@asynccontextmanager
+async def open_work(settings: Settings, seconds: float) -> AsyncIterator[Work]:
+    pool = asyncpg.create_pool(
+        revealed(settings.writer_database_url),
+        password=revealed(settings.writer_database_password),
+        min_size=0,
+        max_size=_CONNECTIONS,
+        timeout=settings.database_timeout_seconds,
+        command_timeout=seconds,
+        server_settings={
+            "application_name": "feature_service",
+            "default_transaction_isolation": "read committed",  # what the statements here count on
+            **({} if settings.max_store_lag_ms is None else _SEEN_BY_STANDBYS),
+        },
+    )
+    await pool
+    try:
+        traces = tracing()
+        yield Work(pool, seconds) if traces is None else TracedWork(pool, seconds, traces)
+    finally:
+        try:
+            async with asyncio.timeout(settings.database_timeout_seconds):
+                await pool.close()
+        except FAULTS:
+            pool.terminate()

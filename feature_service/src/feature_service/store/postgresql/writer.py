@@ -1,0 +1,204 @@
+"""Writes to the online store and the history, and the erasure of a client: the statements that write."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import asyncpg
+import orjson
+import structlog
+from prometheus_client import CollectorRegistry, Counter
+
+from feature_service.errors import BeforeRetention, LoadRunning
+from feature_service.settings import Settings
+from feature_service.store.online import Said
+from feature_service.store.postgresql.work import Work, open_work
+from service_kit.problems import StoreUnavailable
+from service_kit.request.ask import Ask
+from shared_schemas.online_items import Change
+
+log = structlog.get_logger()
+
+LOADERS_LOCK = 0x6372_6564_6974
+"""The advisory lock that a load holds while it runs."""
+
+_ERASURE_SECONDS = 8.0
+"""An erasure reads the whole quarantine."""
+
+# The function appends the write to the history, and recomputes the online vector by the law of time, under a lock of the
+# client that keeps it from other writes and from an erasure. It returns the keys that newer events name.
+_WRITE = "SELECT write_features($1::bigint, $2::timestamptz, $3::json)"
+
+_BEFORE_RETENTION = "CR001"
+"""What the function raises for an instant before the history is kept."""
+
+_NO_LOAD = "SELECT pg_try_advisory_xact_lock_shared($1)"
+_NO_WRITES = "SELECT pg_advisory_xact_lock(-$1::bigint)"
+# Writes and raw events apart: each has an index of its own, and neither is to be looked for in all of the history.
+# A refused line that could not be read as cells is the client's if the id stands where the column of ids is: its place is
+# that in `columns`, or `id_column`, or the first. $6 is the name of that column. $3 is a quick check that rules out most lines.
+_ERASE = """
+    WITH current AS (DELETE FROM online_features WHERE client_id = $1 RETURNING 1),
+         written AS (DELETE FROM feature_history WHERE client_id = $1 AND event_id IS NULL RETURNING 1),
+         past AS (DELETE FROM feature_history WHERE client_id = $1 AND event_id IS NOT NULL RETURNING 1),
+         refused AS (
+             DELETE FROM quarantine
+              WHERE row->>$6 ~ $2
+                 OR (row->>'text' ~ $3
+                     AND (SELECT cell[1] FROM regexp_matches(row->>'text', $4, 'g') WITH ORDINALITY AS c (cell, position)
+                           WHERE position::text = coalesce(
+                                 (SELECT min(place)::text
+                                    FROM jsonb_array_elements_text(CASE WHEN jsonb_typeof(row->'columns') = 'array'
+                                                                        THEN row->'columns' ELSE '[]' END)
+                                         WITH ORDINALITY AS n (name, place)
+                                   WHERE name = $6),
+                                 row->>'id_column', '1')) ~ $5)
+          RETURNING 1)
+    SELECT EXISTS (SELECT FROM current) OR EXISTS (SELECT FROM written) OR EXISTS (SELECT FROM past)
+        OR EXISTS (SELECT FROM refused)
+"""
+
+
+# The vector as this transaction leaves it, under the revision that it is marked with. Written by triggers, which are there
+# while changes are published.
+_CHANGE = """
+    SELECT c.rev, timestamptz_send(o.event_timestamp), o.v, o.times
+      FROM online_changes AS c LEFT JOIN online_features AS o USING (client_id)
+     WHERE c.client_id = $1
+"""
+_PUBLISHING = (
+    "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'online_features'::regclass AND tgname = 'online_erased')"
+)
+
+
+class Written(NamedTuple):
+    """`stale`: keys that newer events speak of. `change`: of the online vector, where changes are published."""
+
+    stale: Sequence[str]
+    change: Change | None
+
+
+class Erased(NamedTuple):
+    """`change` is None where there is nothing that could have been published."""
+
+    found: bool
+    change: Change | None
+
+
+class WriteMetrics:
+    """Counts by what became of a write; never by client or value."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.writes = Counter(
+            "feature_writes",
+            "Writes that count for some feature (applied), or for none (stale).",
+            ("result",),
+            registry=registry,
+        )
+        for result in ("applied", "stale"):
+            self.writes.labels(result)  # at 0 from the start, so that the first one is an increase
+        self.deletes = Counter("feature_deletes", "Clients that were erased.", registry=registry)
+
+
+class FeatureWriter:
+    """Writes and erases vectors in PostgreSQL. Raises StoreUnavailable when PostgreSQL cannot answer, and DeadlineExceeded when the
+    caller does not wait so long; then the write may still be done, or not.
+
+    Writes and erasures have connections of their own: erasures take long, and writes do not wait for them. What ends with
+    its connection is done again, once, on a new one: done twice, either leaves the same behind. (Where the first time had
+    reached the database, an erasure then finds nothing any more.)
+
+    `publishes`: the caller brings each change to another store, and gets it; where changes are not marked, nothing is changed.
+    """
+
+    def __init__(self, writes: Work, erasures: Work, metrics: WriteMetrics, *, publishes: bool = False) -> None:
+        self._writes = writes
+        self._erasures = erasures
+        self._metrics = metrics
+        self._publishes = publishes
+
+    async def write(self, client_id: int, said: Said, ask: Ask[object]) -> Sequence[str]:
+        return (await self.written(client_id, said, ask)).stale
+
+    async def erase(self, client_id: int, id_column: str, ask: Ask[object]) -> bool:
+        return (await self.erased(client_id, id_column, ask)).found
+
+    async def written(self, client_id: int, said: Said, ask: Ask[object]) -> Written:
+        """Add an event. Raises BeforeRetention."""
+        values = orjson.dumps(said.values).decode()
+
+        async def work(connection: asyncpg.Connection) -> Written:
+            if not self._publishes:
+                return Written(await connection.fetchval(_WRITE, client_id, said.event_timestamp, values), None)
+            async with connection.transaction():
+                stale = await connection.fetchval(_WRITE, client_id, said.event_timestamp, values)
+                change = await _change(connection, client_id)
+                if change is None:
+                    raise _not_marked(ask)
+                return Written(stale, change)
+
+        try:
+            written = await self._writes.done(work, ask)
+        except asyncpg.PostgresError as fault:
+            if fault.sqlstate == _BEFORE_RETENTION:
+                raise BeforeRetention from fault
+            raise
+        self._metrics.writes.labels("applied" if len(written.stale) < len(said.values) else "stale").inc()
+        return written
+
+    async def erased(self, client_id: int, id_column: str, ask: Ask[object]) -> Erased:
+        """Leave no trace of the client. Raises LoadRunning."""
+
+        async def work(connection: asyncpg.Connection) -> Erased:
+            # Statements of their own: each sees what was there when it began, and so the last one all that came before.
+            async with connection.transaction():
+                if self._publishes and not await connection.fetchval(_PUBLISHING):
+                    raise _not_marked(ask)
+                if not await connection.fetchval(_NO_LOAD, LOADERS_LOCK):
+                    raise LoadRunning
+                await connection.execute(_NO_WRITES, client_id)
+                found = await connection.fetchval(_ERASE, client_id, *_traces(client_id), id_column)
+                return Erased(bool(found), await _change(connection, client_id) if self._publishes else None)
+
+        erased = await self._erasures.done(work, ask)
+        if erased.found:
+            self._metrics.deletes.inc()
+        return erased
+
+
+def _not_marked(ask: Ask[object]) -> StoreUnavailable:
+    log.error("online_changes_are_not_marked", request_id=ask.request_id, remedy="python -m db_init publish")
+    return StoreUnavailable()
+
+
+async def _change(connection: asyncpg.Connection, client_id: int) -> Change | None:
+    row = await connection.fetchrow(_CHANGE, client_id)
+    return None if row is None else Change.of_row(client_id, *row)
+
+
+_CELL = r'("(?:[^"]|"")*"|[^,]*)(?:,|$)'
+"""A cell of a CSV line; a quote that is never closed is a character like others."""
+
+
+def _traces(client_id: int) -> tuple[str, str, str, str]:
+    """Patterns of PostgreSQL: the id as a value, the id anywhere in a text, a cell of a text, the id as such a cell.
+
+    The id stands in each form that the loader takes.
+    """
+    number = rf"0*{client_id}(\.0+)?"
+    return rf"^\s*{number}\s*$", rf"(?<![0-9.]){number}(?!\.?[0-9])", _CELL, rf'^\s*"?\s*{number}\s*"?\s*$'
+
+
+@asynccontextmanager
+async def open_record_writer(
+    settings: Settings, metrics: WriteMetrics, *, publishes: bool = False
+) -> AsyncIterator[FeatureWriter | None]:
+    """A writer, whose pool connects when there is something to write; None where no role to write as is configured."""
+    if settings.writer_database_url is None:
+        yield None
+        return
+    async with (
+        open_work(settings, settings.database_timeout_seconds) as writes,
+        open_work(settings, _ERASURE_SECONDS) as erasures,
+    ):
+        yield FeatureWriter(writes, erasures, metrics, publishes=publishes)

@@ -1,0 +1,73 @@
+"""Vectors that are read from replicas, with the lag in the header of the answer."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from math import ceil
+from typing import NamedTuple
+
+from feature_service.definitions.following import FetchSet
+from feature_service.definitions.vectors import Layout
+from feature_service.store.features import FeatureStore
+from feature_service.store.online import OnlineReads
+from feature_service.store.postgresql.record import Record
+from feature_service.store.replicas.reads import BoundedReads
+from service_kit.batching import Batcher, batcher
+from service_kit.problems import DeadlineExceeded
+from service_kit.request.ask import Ask
+
+HEADER = b"x-store-lag-ms"
+
+
+class Dated(NamedTuple):
+    """What a state says of one client. `age`: seconds by which it may be behind the primary."""
+
+    vector: bytes | None
+    age: float
+
+
+class DatedFeatureStore(FeatureStore):
+    """Reads vectors in force through `bounded`; everything else is of the primary.
+
+    Each answer with vectors in force, or with the word that there are none, says in its header how old they may be.
+    """
+
+    def __init__(self, bounded: BoundedReads, primary: OnlineReads, record: Record, changed_set: FetchSet) -> None:
+        super().__init__(primary, record, changed_set)
+        self._bounded = bounded
+        self._dated: Batcher[int, Dated] = batcher(
+            self._dated_vectors, max_batch=primary.most_keys, max_in_flight=primary.most_in_flight
+        )
+
+    async def vector(self, client_id: int, ask: Ask[object], as_of: datetime | None = None) -> bytes | None:
+        if as_of is not None:
+            return await super().vector(client_id, ask, as_of)
+        latest = asyncio.get_running_loop().time() + self._online.timeout_seconds
+        limited = Ask(ask.request_id, min(latest, ask.deadline), None)
+        try:
+            dated = await self._dated.get(client_id, limited)
+        except (TimeoutError, DeadlineExceeded) as fault:
+            raise self._late(fault, ask, own_limit=latest < ask.deadline) from fault
+        if dated is None:
+            return None
+        _say(dated.age, ask)
+        return dated.vector
+
+    async def vectors(
+        self, client_ids: Iterable[int], ask: Ask[object], as_of: datetime | None = None, layout: Layout | None = None
+    ) -> dict[int, bytes]:
+        if as_of is not None:
+            return await super().vectors(client_ids, ask, as_of, layout)
+        rows, age = await self._bounded.vectors(list(set(client_ids)), ask)
+        _say(age, ask)
+        return await self._encoded(rows, ask, layout)
+
+    async def _dated_vectors(self, client_ids: Sequence[int], ask: Ask[object]) -> dict[int, Dated]:
+        rows, age = await self._bounded.vectors(client_ids, ask)
+        found = await self._encoded(rows, ask, None)
+        return {client_id: Dated(found.get(client_id), age) for client_id in client_ids}
+
+
+def _say(age: float, ask: Ask[object]) -> None:
+    """In whole milliseconds, never less than it is: 0 is the primary."""
+    ask.answer_headers = (*ask.answer_headers, (HEADER, b"%d" % ceil(age * 1000)))

@@ -1,0 +1,40 @@
+"""Chooses who is asked: a replica that is within the bound, else the primary."""
+
+from collections.abc import Sequence
+
+from feature_service.store.online import OnlineReads
+from feature_service.store.replicas.replica import Replica, Snapshot
+from service_kit.problems import StoreUnavailable
+from service_kit.request.ask import Ask
+
+
+class BoundedReads:
+    """Vectors of a state that is at most `bound` seconds old. Raises StoreUnavailable when the primary is needed and away.
+
+    Replicas take turns. What one answers is judged by the heartbeat in the same snapshot: beyond the bound it is not used.
+    """
+
+    def __init__(self, primary: OnlineReads, replicas: Sequence[Replica], bound: float) -> None:
+        self._primary = primary
+        self._replicas = replicas
+        self._bound = bound
+        self._turn = 0
+
+    async def vectors(self, client_ids: Sequence[int], ask: Ask[object]) -> Snapshot:
+        replica = self._next()
+        if replica is not None:
+            try:
+                snapshot = await replica.vectors(client_ids, ask)
+            except StoreUnavailable:
+                pass  # logged where it happens
+            else:
+                if snapshot.age <= self._bound:
+                    return snapshot
+        return Snapshot(await self._primary.vectors(client_ids, ask), 0)
+
+    def _next(self) -> Replica | None:
+        for _ in self._replicas:
+            self._turn = (self._turn + 1) % len(self._replicas)
+            if (replica := self._replicas[self._turn]).usable():
+                return replica
+        return None

@@ -1,0 +1,80 @@
+"""The record of a decision: one JSON document, whose bytes are stored, committed to and served."""
+
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, Protocol
+from uuid import UUID
+
+import orjson
+
+from decision_log import Entry, Listed, sealed, uuid7
+from prediction_service.decisions.deciding import Decision
+from prediction_service.policy.rules import ServedPolicy
+from prediction_service.scoring.decision import NOT_FEATURES
+from prediction_service.versions.artefact import Manifest
+
+Origin = Literal["request", "batch", "portfolio", "reconsider"]
+
+
+class RecordedModel(Protocol):
+    """What a record says of the model."""
+
+    version: str
+    manifest: Manifest
+    manifest_sha256: str
+
+
+class Circumstances(NamedTuple):
+    """What the records of one request have in common. `caller` is the name of an API key."""
+
+    decided_at: datetime
+    origin: Origin
+    caller: str | None
+    request_id: str | None
+    reconsiders: UUID | None = None
+
+
+def entry_of(decision: Decision, model: RecordedModel, policy: ServedPolicy, of: Circumstances) -> Entry:
+    """The record under a new id, sealed."""
+    answer, verdict, vector = decision.answer, decision.verdict, decision.scored.vector
+    manifest, inputs = model.manifest, answer["input_variables"]
+    listed = Listed(
+        uuid7(), "decision", of.decided_at, answer["client_id"], verdict.decision, answer["score"], model.version, of.origin
+    )  # fmt: skip
+    document = {
+        "kind": listed.kind,
+        "decision_id": listed.decision_id,
+        "decided_at": of.decided_at,
+        "client_id": answer["client_id"],
+        "decision": verdict.decision,
+        "label": answer["label"],
+        "score": answer["score"],
+        "probability": answer["probability"],
+        "threshold": answer["threshold"],
+        "input_variables": inputs,
+        "event_timestamp": answer["event_timestamp"],
+        "feature_timestamps": vector.get("feature_timestamps"),
+        "feature_set": manifest.feature_set,
+        "feature_set_sha256": manifest.feature_set_sha256,
+        "qa_failure_cases": answer["qa_failure_cases"],
+        "imputed": answer["imputed"],
+        "stale": answer["stale"],
+        "model_version": model.version,
+        "manifest_sha256": model.manifest_sha256,
+        "policy_version": policy.version,
+        "policy_sha256": policy.sha256,
+        "reason_codes": decision.reason_codes,
+        "caller": of.caller,
+        "request_id": of.request_id,
+        "reconsiders": of.reconsiders,
+        "decided_by": verdict.decided_by,
+        "origin": of.origin,
+        "other_variables": {
+            name: value for name, value in vector.items() if name not in inputs and name not in NOT_FEATURES
+        },
+    }
+    return sealed(listed, canonical(document))
+
+
+def canonical(document: dict[str, Any]) -> bytes:
+    """The bytes of a record: instants in UTC, ids as texts, keys in their order, no spaces."""
+    return orjson.dumps(document, option=orjson.OPT_UTC_Z)

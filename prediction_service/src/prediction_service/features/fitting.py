@@ -1,0 +1,133 @@
+"""Whether the feature set that is served fits the model that decides, and which versions of features it must ask for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from prediction_service.errors import FeatureSetMismatch
+from prediction_service.features.client import FeatureClient, Found
+from service_kit.problems import ProblemError
+from service_kit.request.ask import Ask
+from shared_schemas import Feature, FeatureDefinitions
+
+log = structlog.get_logger()
+
+_KEPT = 64
+
+
+class Decider(Protocol):
+    """What is asked of a model here."""
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def inputs(self) -> Sequence[Feature]: ...
+
+
+class Fit(NamedTuple):
+    """`misfits`: names of inputs that the set does not serve as the model knows them. `selection`: what to ask for, None
+    where the present versions are those of the model.
+    """
+
+    misfits: tuple[str, ...]
+    selection: tuple[str, ...] | None
+
+
+class FittedFeatures:
+    """Fetches vectors that fit the champion. Raises FeatureSetMismatch for others, and what the client raises.
+
+    The served definitions are read again whenever an answer names another digest than before.
+    """
+
+    def __init__(self, client: FeatureClient, champion: Callable[[], Decider | None]) -> None:
+        self.client = client
+        self._champion = champion
+        self._served: FeatureDefinitions | None = None
+        self._fits: dict[tuple[str, str], Fit] = {}
+
+    async def vector(self, client_id: int, ask: Ask[object]) -> Found | None:
+        found = await self.client.vector(client_id, ask)
+        if found is not None and not await self._fits_now(found.digest, ask):
+            return (await self.client.vectors([client_id], ask)).get(client_id)
+        return found
+
+    async def vectors(self, client_ids: Sequence[int], ask: Ask[object]) -> Mapping[int, Found]:
+        found = await self.client.vectors(client_ids, ask)
+        for digest in {one.digest for one in found.values()}:
+            if not await self._fits_now(digest, ask):
+                return await self.client.vectors(client_ids, ask)
+        return found
+
+    async def check(self, ask: Ask[object]) -> None:
+        """Raises FeatureSetMismatch while the set that is served does not fit; nothing while it is not known."""
+        try:
+            served = self._served or await self._read(ask)
+        except ProblemError:  # whether the feature service answers is not asked here
+            return
+        await self._fits_now(served.digest, ask)
+
+    def fits(self, model: Decider) -> bool:
+        """Whether the set that was served last fits a model in its present versions; True while it is not known."""
+        if self._served is None:
+            return True
+        fit = self._fit(model, self._served)
+        return not fit.misfits and fit.selection == self.client.selection
+
+    async def _fits_now(self, digest: str | None, ask: Ask[object]) -> bool:
+        """False where the vectors have to be fetched again, in the versions that the champion reads."""
+        champion = self._champion()
+        if champion is None or digest is None:
+            return True
+        fit = self._fits.get((champion.version, digest))
+        if fit is None:
+            served = self._served
+            if served is None or served.digest != digest:
+                served = await self._read(ask)
+            fit = self._fit(champion, served)
+        if fit.misfits:
+            raise FeatureSetMismatch(", ".join(fit.misfits))
+        if fit.selection == self.client.selection:
+            return True
+        self.client.selection = fit.selection
+        return False
+
+    async def _read(self, ask: Ask[object]) -> FeatureDefinitions:
+        self._served = await self.client.definitions(ask)
+        return self._served
+
+    def _fit(self, model: Decider, served: FeatureDefinitions) -> Fit:
+        key = (model.version, served.digest)
+        fit = self._fits.get(key)
+        if fit is None:
+            if len(self._fits) >= _KEPT:
+                self._fits.clear()
+            fit = self._fits[key] = _fit(model.inputs, served)
+            if fit.misfits:
+                log.error("feature_set_mismatch", model_version=model.version, features=list(fit.misfits))
+        return fit
+
+
+def _fit(inputs: Sequence[Feature], served: FeatureDefinitions) -> Fit:
+    present = {feature.name: feature for feature in served.features}
+    retained = {(feature.name, feature.version): feature for feature in served.retained}
+    misfits, older = [], {}
+    for feature in inputs:
+        same = present.get(feature.name)
+        if same is None or same.version != feature.version:
+            same = retained.get((feature.name, feature.version))
+            if same is not None:
+                older[feature.name] = f"{feature.name}@{feature.version}"
+        if same is None or same.type != feature.type:
+            misfits.append(feature.name)
+    if not older:
+        return Fit(tuple(misfits), None)
+    names = [*present, *(name for name in older if name not in present)]
+    return Fit(tuple(misfits), tuple(older.get(name, name) for name in names))
+
+
+def misfits_of(inputs: Sequence[Feature], served: FeatureDefinitions) -> tuple[str, ...]:
+    """Names of the inputs that the served set does not hold in the version and type of the model."""
+    present = {(feature.name, feature.version, feature.type) for feature in served.features}
+    return tuple(feature.name for feature in inputs if (feature.name, feature.version, feature.type) not in present)

@@ -1,0 +1,81 @@
+"""Which clients count in a window: each client once, with its first decision on or after the day that the window starts."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from typing import NamedTuple
+
+START_DAYS = 365
+"""A stream starts an e-process on each of the last so many days."""
+
+
+class Tally(NamedTuple):
+    """Clients decided on `day` whose decision before, by the same version, was on `previous_day` (None: never)."""
+
+    day: date
+    previous_day: date | None
+    bin: int
+    clients: int
+
+
+class Window(NamedTuple):
+    """Clients by bin whose first decision on or after `start` fell into the bin."""
+
+    start: date
+    counts: tuple[int, ...]
+
+
+class Windows:
+    """Counts of all windows of a stream.
+
+    A tally counts for the starts in (previous_day, day]: it is a step up at the one and a step down after the other, so that
+    adding takes constant time, and running sums give every start.
+    """
+
+    def __init__(self, bins: int, tallies: Iterable[Tally] = ()) -> None:
+        self._bins = bins
+        self._earliest = [0] * bins
+        self._steps: dict[int, list[int]] = {}
+        for tally in tallies:
+            self.add(tally)
+
+    def add(self, tally: Tally) -> None:
+        """A day that is not after the day before counts for no start: after a step back of the clock, or on one day."""
+        day, previous_day, index, clients = tally
+        if previous_day is not None and previous_day >= day:
+            return
+        if previous_day is None:
+            self._earliest[index] += clients
+        else:
+            self._step(previous_day)[index] += clients
+        self._step(day)[index] -= clients
+
+    def _step(self, day: date) -> list[int]:
+        """What changes from the start `day` to the next."""
+        return self._steps.setdefault(day.toordinal() + 1, [0] * self._bins)
+
+    def by_start(self, first: date, last: date) -> Iterator[Window]:
+        """The window of each start from `first` to `last`, in order."""
+        if first > last:
+            return
+        counts = list(self._earliest)
+        for at in (at for at in self._steps if at <= first.toordinal()):
+            counts = [count + step for count, step in zip(counts, self._steps[at], strict=True)]
+        yield Window(first, tuple(counts))
+        for at in range(first.toordinal() + 1, last.toordinal() + 1):
+            if step := self._steps.get(at):
+                counts = [count + change for count, change in zip(counts, step, strict=True)]
+            yield Window(date.fromordinal(at), tuple(counts))
+
+
+def start_days(today: date, not_before: date) -> tuple[date, date]:
+    """First and last start that count today; none, if windows restart (`not_before`) only later."""
+    return max(not_before, today - timedelta(days=START_DAYS - 1)), today
+
+
+def daily_counts(tallies: Iterable[Tally], start: date, bins: int) -> list[tuple[int, ...]]:
+    """The window that starts at `start`, split by day; days without decisions are left out."""
+    days: dict[date, list[int]] = {}
+    for day, previous_day, index, clients in tallies:
+        if day >= start and (previous_day is None or previous_day < start):
+            days.setdefault(day, [0] * bins)[index] += clients
+    return [tuple(days[day]) for day in sorted(days)]

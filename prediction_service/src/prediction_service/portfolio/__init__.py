@@ -1,0 +1,1 @@
+"""Decides about every client of the store."""

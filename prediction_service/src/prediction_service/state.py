@@ -1,0 +1,22 @@
+"""What the prediction service opens when it starts, and every handler may use."""
+
+from dataclasses import dataclass
+
+from prediction_service.clock import Clock, machine_clock
+from prediction_service.decisions.recording import Recording
+from prediction_service.features.fitting import FittedFeatures
+from prediction_service.policy.followed import Policies
+from prediction_service.settings import Settings
+from prediction_service.versions.past import PastModels
+from prediction_service.versions.serving import Models
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    settings: Settings
+    features: FittedFeatures
+    models: Models
+    policies: Policies
+    recording: Recording
+    past_models: PastModels
+    clock: Clock = machine_clock

@@ -1,0 +1,162 @@
+"""The champion's estimator: boosted trees of one feature each, whose sum is a scorecard."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from prediction_service.training.errors import TrainingDataError
+
+MOST_CATEGORIES = 250
+"""Of one feature that get a value of their own: the most frequent ones. The others are as if missing."""
+
+
+class Grown(NamedTuple):
+    """The trees of one input, as arrays of nodes, with the sets of categories that their nodes send left.
+
+    `codes`: for each category its number within the trees, -1 where the trees do not know it; None for a number.
+    `fill`: what stands in for a missing value; None where missing values have a way of their own.
+    """
+
+    trees: Sequence[tuple[np.ndarray, np.ndarray]]
+    codes: np.ndarray | None
+    fill: float | None
+
+    def thresholds(self) -> list[float]:
+        """Where the value of a number changes what the trees say, in increasing order."""
+        return sorted(
+            {float(node["num_threshold"]) for nodes, _ in self.trees for node in nodes if not node["is_leaf"]}
+        )
+
+    def leaves(self, value: float) -> Iterator[float]:
+        """What each tree says of a value: of a number, of the position of a category, or of NaN."""
+        if np.isnan(value) and self.fill is not None:
+            value = self.fill
+        if self.codes is not None and not np.isnan(value):
+            code = self.codes[int(value)]
+            value = np.nan if code < 0 else float(code)
+        for nodes, left_categories in self.trees:
+            yield _leaf(nodes, left_categories, value)
+
+
+def _leaf(nodes: np.ndarray, left_categories: np.ndarray, value: float) -> float:
+    position = 0
+    while not nodes[position]["is_leaf"]:
+        node = nodes[position]
+        if np.isnan(value):
+            left = bool(node["missing_go_to_left"])
+        elif node["is_categorical"]:
+            words, code = left_categories[node["bitset_idx"]], int(value)
+            left = bool(int(words[code // 32]) >> (code % 32) & 1)
+        else:
+            left = bool(value <= node["num_threshold"])
+        position = node["left"] if left else node["right"]
+    return float(nodes[position]["value"])
+
+
+class AdditiveBoosting(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+    """Gradient boosting (scikit-learn's histogram trees) in which each tree splits on one input only.
+
+    Rows are of numbers, NaN is missing; a category is its position in its list. `directions`: of each input, 1 if the
+    prediction must not fall with it, -1 if it must not rise, 0 if it is free. `categories`: of each input the length of
+    its list, 0 for a number. `best_if_missing`: inputs whose missing values count as the largest known one, which with
+    direction -1 has the smallest risk.
+    """
+
+    def __init__(
+        self,
+        directions: Sequence[int] = (),
+        categories: Sequence[int] = (),
+        best_if_missing: Sequence[bool] = (),
+        *,
+        learning_rate: float = 0.03,
+        max_iter: int = 150,
+        min_samples_leaf: int = 300,
+        l2_regularization: float = 10.0,
+        max_features: float = 0.2,
+    ) -> None:
+        self.directions = directions
+        self.categories = categories
+        self.best_if_missing = best_if_missing
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.min_samples_leaf = min_samples_leaf
+        self.l2_regularization = l2_regularization
+        self.max_features = max_features
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def fit(self, features: np.ndarray, labels: np.ndarray) -> Self:
+        self.classes_ = np.array([0, 1])
+        self.fill_ = {
+            index: float(np.nanmax(features[:, index])) for index, best in enumerate(self.best_if_missing) if best
+        }
+        self.codes_ = {index: _codes(features[:, index], size) for index, size in enumerate(self.categories) if size}
+        self.boosting_ = HistGradientBoostingClassifier(
+            learning_rate=self.learning_rate,
+            max_iter=self.max_iter,
+            max_depth=2,
+            max_leaf_nodes=None,
+            min_samples_leaf=self.min_samples_leaf,
+            l2_regularization=self.l2_regularization,
+            max_features=self.max_features,  # so that all inputs are used, and not the strongest alone
+            interaction_cst="no_interactions",
+            monotonic_cst=list(self.directions),
+            categorical_features=sorted(self.codes_) or None,
+            early_stopping=False,
+            random_state=0,
+        )
+        self.boosting_.fit(self._prepared(features), labels)
+        return self
+
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        return np.asarray(self.boosting_.predict_proba(self._prepared(features)))
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        return np.asarray(self.predict_proba(features)[:, 1] >= 0.5, dtype=int)
+
+    def _prepared(self, features: np.ndarray) -> np.ndarray:
+        prepared = np.array(features, dtype=float)
+        for index, fill in self.fill_.items():
+            column = prepared[:, index]
+            column[np.isnan(column)] = fill
+        for index, codes in self.codes_.items():
+            column = prepared[:, index]
+            known = ~np.isnan(column)
+            numbers = codes[column[known].astype(int)].astype(float)
+            column[known] = np.where(numbers < 0, np.nan, numbers)
+        return prepared
+
+    def grown(self) -> tuple[float, list[Grown]]:
+        """The base in log-odds, and of each input the trees that split on it.
+
+        Reads the fitted trees, which scikit-learn keeps private: the caller compares what it makes of them with
+        `predict_proba`. Within scikit-learn the inputs with categories come first.
+        """
+        base = float(self.boosting_._baseline_prediction.ravel()[0])  # noqa: SLF001
+        order = [*sorted(self.codes_), *(index for index in range(len(self.directions)) if index not in self.codes_)]
+        trees: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in order]
+        for [predictor] in self.boosting_._predictors:  # noqa: SLF001
+            nodes = predictor.nodes
+            used = set(nodes["feature_idx"][nodes["is_leaf"] == 0].tolist())
+            if len(used) > 1:
+                raise TrainingDataError("The model is not additive: a tree of it uses several features.")
+            if used:
+                trees[order[used.pop()]].append((nodes, predictor.raw_left_cat_bitsets))
+            else:
+                base += float(nodes["value"][0])
+        return base, [Grown(trees[index], self.codes_.get(index), self.fill_.get(index)) for index in range(len(order))]
+
+
+def _codes(column: np.ndarray, size: int) -> np.ndarray:
+    """A number for each category that was seen, from 0, in the order of the list; -1 for the others."""
+    seen, counts = np.unique(column[~np.isnan(column)].astype(int), return_counts=True)
+    frequent = np.sort(seen[np.argsort(-counts, kind="stable")][:MOST_CATEGORIES])
+    codes = np.full(size, -1)
+    codes[frequent] = np.arange(len(frequent))
+    return codes

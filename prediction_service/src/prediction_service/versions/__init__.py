@@ -1,0 +1,1 @@
+"""Model versions on disk: reading, verifying, following and serving them."""

@@ -1,0 +1,174 @@
+"""The registry folder: one folder a version, written whole or not at all, and the names of those that have a role.
+
+MODEL_DIR/VERSION/    a version, see `artefact`
+MODEL_DIR/champion    the name of the version that decides; folders of older releases call it `current`
+MODEL_DIR/challenger  the name of the version that is compared with it, if there is one
+MODEL_DIR/promotions  a line of JSON for each time that a version became the champion
+"""
+
+import fcntl
+import getpass
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+Role = Literal["champion", "challenger"]
+Signature = tuple[tuple[str, int, int, int], ...]
+
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_STALE_SECONDS = 60
+_OLD_CHAMPION = "current"
+
+
+def is_version_name(text: str) -> bool:
+    """Whether a version may be called so: 1 to 64 of A-Z a-z 0-9 . _ -, no dot or dash first, and not like what else lies there."""
+    return text not in ("champion", "current", "challenger", "policies") and _VERSION.fullmatch(text) is not None
+
+
+def versions(model_dir: Path) -> list[str]:
+    """The names of all versions, in alphabetical order; none if there is no such folder."""
+    try:
+        return sorted(entry.name for entry in model_dir.iterdir() if is_version_name(entry.name) and entry.is_dir())
+    except OSError:
+        return []
+
+
+def version_in_role(model_dir: Path, role: Role) -> str | None:
+    """The name in MODEL_DIR/ROLE, or None if there is none."""
+    # The last look is for a promotion that takes the place of the old file between the first two.
+    for file in ("champion", _OLD_CHAMPION, "champion") if role == "champion" else (role,):
+        try:
+            name = (model_dir / file).read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError):
+            return None
+        return name if is_version_name(name) else None
+    return None
+
+
+def champion_version(model_dir: Path) -> str | None:
+    return version_in_role(model_dir, "champion")
+
+
+def give_role(model_dir: Path, role: Role, version: str) -> None:
+    """Write the name into MODEL_DIR/ROLE; atomic for readers."""
+    # A random name: processes of two containers may have the same id.
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=model_dir) as workshop:
+        fresh = Path(workshop, role)
+        with fresh.open("w", encoding="ascii") as file:
+            file.write(f"{version}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(model_dir / role)
+    if role == "champion":
+        (model_dir / _OLD_CHAMPION).unlink(missing_ok=True)
+
+
+def clear_role(model_dir: Path, role: Role) -> None:
+    (model_dir / role).unlink(missing_ok=True)
+
+
+class Promotion(NamedTuple):
+    """`by`: the account of the process that did it."""
+
+    version: str
+    before: str | None
+    at: str
+    by: str
+
+
+def activate(model_dir: Path, version: str) -> None:
+    """Make a version the one that decides, and record the account and the time."""
+    before = champion_version(model_dir)
+    give_role(model_dir, "champion", version)
+    done = Promotion(version, before, datetime.now(UTC).isoformat(timespec="seconds"), _account())
+    with (model_dir / "promotions").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(done._asdict()) + "\n")
+
+
+def promotions(model_dir: Path) -> list[Promotion]:
+    """Oldest first. A line that a crash has cut off is left out."""
+    try:
+        lines = (model_dir / "promotions").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    found = []
+    for line in lines:
+        try:
+            found.append(Promotion(**json.loads(line)))
+        except (ValueError, TypeError):
+            continue
+    return found
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name
+        return str(os.getuid())
+
+
+def signature(folder: Path) -> Signature:
+    """Changes whenever a file of the folder does: name, size, time and place of each, without reading any."""
+    try:
+        found = [(entry.name, entry.stat()) for entry in os.scandir(folder)]
+    except OSError:
+        return ()
+    return tuple(sorted((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in found))
+
+
+@contextmanager
+def new_version(model_dir: Path, version: str) -> Iterator[Path]:
+    """A folder to fill; it becomes the version when the block ends well, and vanishes when it does not.
+
+    Already named like the version, so that `load` takes it before anyone else sees it. What a killed training has left
+    behind is swept away first.
+    """
+    model_dir.mkdir(parents=True, exist_ok=True)
+    _sweep(model_dir)
+    workshop = Path(tempfile.mkdtemp(prefix=".new-", dir=model_dir))
+    lock = _locked(workshop)
+    try:
+        fresh = workshop / version
+        fresh.mkdir()
+        yield fresh
+        for file in fresh.iterdir():
+            with file.open("rb") as written:
+                os.fsync(written.fileno())
+        fresh.rename(model_dir / version)
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _locked(workshop: Path) -> int | None:
+    """A descriptor that holds the workshop's lock, which ends with its process; None if another one holds it."""
+    descriptor = None
+    try:
+        descriptor = os.open(workshop, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # held, not ours, or a file system without locks
+        if descriptor is not None:
+            os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _sweep(model_dir: Path) -> None:
+    for workshop in model_dir.glob(".new-*"):
+        if time.time() - workshop.lstat().st_mtime < _STALE_SECONDS:
+            continue  # perhaps made just now, and not locked yet
+        lock = _locked(workshop)
+        if lock is not None:
+            shutil.rmtree(workshop, ignore_errors=True)
+            os.close(lock)

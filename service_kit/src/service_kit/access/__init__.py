@@ -1,0 +1,1 @@
+"""Which request is admitted: API keys and the rules that say what each key may do."""

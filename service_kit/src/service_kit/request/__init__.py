@@ -1,0 +1,1 @@
+"""Everything that happens to one request before and after its handler."""

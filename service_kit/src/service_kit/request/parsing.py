@@ -1,0 +1,90 @@
+"""Reads the parts of a request: the client id of an address, the query, the body. Each has one parser."""
+
+import asyncio
+from codecs import BOM_UTF8
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Annotated, Any, TypeVar
+from urllib.parse import parse_qsl
+
+from fastapi import Path
+from pydantic import BaseModel, ValidationError
+from starlette.types import Receive
+
+from service_kit.problems import ContentTooLarge, InvalidRequest
+from service_kit.request.refusals import invalid_request
+from shared_schemas import MAX_CLIENT_ID, InvalidPart, parse_client_id
+
+Model = TypeVar("Model", bound=BaseModel)
+Parsed = TypeVar("Parsed")
+
+_ID_SCHEMA: dict[str, Any] = {
+    "type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_CLIENT_ID, "examples": [5008804]
+}  # fmt: skip
+DOCUMENTED_CLIENT_ID = Annotated[str, Path(description="Id of a client, 1 to 2^63 - 1.", json_schema_extra=_ID_SCHEMA)]
+
+
+class CallerGone(asyncio.CancelledError):
+    """The caller has hung up before its request was complete. There is no answer."""
+
+
+def client_id_of(text: str) -> int:
+    """The client id that stands in an address. Raises InvalidRequest."""
+    client_id = parse_client_id(text)
+    if client_id is None:
+        detail = "A client id is a whole number from 1 to 2^63 - 1, in digits alone"
+        raise InvalidRequest(errors=[InvalidPart(pointer="path/client_id", detail=detail)])
+    return client_id
+
+
+def query_parser(model: type[Model]) -> Callable[[bytes], Model]:
+    """Reads a query string. Keys that the model does not know are ignored; of a repeated key the last counts."""
+
+    @lru_cache(maxsize=256)  # most requests have one of a few queries
+    def parse(query: bytes) -> Model:
+        given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+        try:
+            return model.model_validate(given)
+        except ValidationError as error:
+            raise invalid_request("query", error) from error
+
+    return parse
+
+
+def body_parser(model: type[Model]) -> Callable[[bytes, bytes], Model]:
+    """Reads a body of JSON, given its content type."""
+    return partial(parse_json, model.model_validate_json)
+
+
+def parse_json(validate: Callable[[bytes], Parsed], body: bytes, content_type: bytes) -> Parsed:
+    """Read a body of JSON with `validate`, which raises ValidationError."""
+    if not body:
+        raise InvalidRequest(errors=[InvalidPart(pointer="#", detail="Field required")])
+    if content_type != b"application/json" and not _is_json(content_type):
+        detail = "Send a JSON object with Content-Type: application/json"
+        raise InvalidRequest(errors=[InvalidPart(pointer="#", detail=detail)])
+    try:
+        return validate(body.removeprefix(BOM_UTF8))
+    except ValidationError as error:
+        raise invalid_request("body", error) from error
+
+
+def _is_json(content_type: bytes) -> bool:
+    media_type = content_type.partition(b";")[0].strip().lower()
+    kind, _, subtype = media_type.partition(b"/")
+    return kind == b"application" and (subtype == b"json" or subtype.endswith(b"+json"))
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises ContentTooLarge beyond `limit` bytes, and CallerGone."""
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise CallerGone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise ContentTooLarge(f"A body has at most {limit} bytes.")
+        more = message.get("more_body", False)
+    return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -1,0 +1,82 @@
+"""Turns what validation and the framework refuse into problems, and problems into answers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Scope
+
+from service_kit.access.rules import route_path
+from service_kit.problems import InternalError, InvalidRequest, MethodNotAllowed, ProblemError, RouteNotFound
+from service_kit.request.dialects import Dialect
+from shared_schemas import InvalidPart
+
+
+def _pointer(location: Sequence[int | str]) -> str:
+    if location[0] == "body":
+        return "#" + "".join(f"/{part}" for part in location[1:])
+    return "/".join(str(part) for part in location)
+
+
+def _invalid_part(error: ErrorDetails | Mapping[str, Any], location: Sequence[int | str]) -> InvalidPart:
+    match error["type"]:
+        case "extra_forbidden":  # the key is the caller's text, too
+            return InvalidPart(pointer=_pointer(location[:-1]), detail="There is a key that is not known here")
+        case "json_invalid":
+            return InvalidPart(pointer="#", detail="The body is not valid JSON")
+        case "model_attributes_type" | "model_type" | "dict_type" if location == ["body"]:
+            return InvalidPart(pointer="#", detail="Send a JSON object with Content-Type: application/json")
+        case _:
+            return InvalidPart(pointer=_pointer(location), detail=str(error["msg"]))
+
+
+def invalid_request(part: str, error: ValidationError) -> InvalidRequest:
+    """The problem for what Pydantic has found in a `part` of the request: body, query, path or header."""
+    found = error.errors(include_input=False)
+    return InvalidRequest(errors=[_invalid_part(one, [part, *one["loc"]]) for one in found])
+
+
+def problem_answer(scope: Scope, problem: ProblemError) -> Response:
+    """The answer that a problem is to the caller, in the dialect of the path. The log line of the request names its type."""
+    scope["problem"] = problem.type
+    dialects: Sequence[Dialect] = scope.get("dialects", ())
+    for dialect in dialects:
+        if dialect.paths.match(route_path(scope)):
+            return dialect.answer(problem)
+    return problem.response(scope["request_id"])
+
+
+def _from_http_exception(error: HTTPException) -> ProblemError:
+    problem: ProblemError
+    match error.status_code:
+        case 404:
+            problem = RouteNotFound()
+        case 405:
+            problem = MethodNotAllowed()
+        case _:
+            problem = InternalError()
+    problem.headers.update(error.headers or {})
+    return problem
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Answer every failure of the application with problem details."""
+
+    async def on_problem(request: Request, error: Exception) -> Response:
+        assert isinstance(error, ProblemError)  # noqa: S101 -- registered for this type only
+        return problem_answer(request.scope, error)
+
+    async def on_http_exception(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        return problem_answer(request.scope, _from_http_exception(error))
+
+    async def on_defect(request: Request, _: Exception) -> Response:
+        return problem_answer(request.scope, InternalError())
+
+    app.add_exception_handler(ProblemError, on_problem)
+    app.add_exception_handler(Exception, on_defect)
+    app.add_exception_handler(HTTPException, on_http_exception)

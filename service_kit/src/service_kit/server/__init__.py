@@ -1,0 +1,1 @@
+"""The HTTP server process: limits of the protocol, start and orderly stop."""

@@ -1,0 +1,318 @@
+"""uvicorn's HTTP protocol with limits on the size and duration of everything that a caller sends, asks or reads.
+
+What is not admitted, and what is too much, is refused here: before it takes a slot, and before any work is done for it.
+`tests/contract/test_uvicorn.py` names the internals of uvicorn that this relies on.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from starlette.types import Scope
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from service_kit.access.gate import Place
+from service_kit.problems import AddressTooLong, BadRequest, HeadersTooLarge, Overloaded, ProblemError, RequestTimeout
+from service_kit.server.refusals import refusal
+from service_kit.server.shedding import Pace, Slots, shed
+from service_kit.server.transport import GatheringTransport
+from service_kit.settings import ServiceSettings
+
+_FIELD_OVERHEAD = len(": \r\n")
+
+
+class _NotTaken(Exception):
+    """Stops the parser, which turns it into its own kind of error."""
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection. `protocol_for` makes the class that has limits.
+
+    The receive clock runs from the opening of the connection, or from the first byte on a kept one, until the request is
+    complete. The send clock runs from the first time that an answer has to wait for its reader until it is read.
+    """
+
+    limits: ServiceSettings
+    max_head_bytes: int
+    slots: Slots
+    public_slots: Slots
+    pace: Pace
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._admit: Callable[[Scope], Place] | None = _admission(self.app)
+        self._problem: type[ProblemError] = BadRequest
+        self._in_head = True
+        self._complete = False
+        self._unbodied_bytes = 0
+        """Received since the last byte of a body, or since the request began."""
+        self._field_bytes = 0
+        self._dropped_bytes = 0
+        self._receive_clock: asyncio.TimerHandle | None = None
+        self._send_clock: asyncio.TimerHandle | None = None
+        self._pause: asyncio.TimerHandle | None = None
+        self._answering: RequestResponseCycle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._held: tuple[RequestResponseCycle, ASGI3Application] | None = None
+        """A request that waits until its caller has read the answer before it."""
+        self._parting: type[ProblemError] | None = None
+        """The refusal that ends the connection once the requests before it are answered."""
+
+    # The connection.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
+        too_many = len(self.connections) >= self.limits.max_connections
+        super().connection_made(GatheringTransport(transport, self.loop, self.limits.send_timeout_seconds))  # type: ignore[arg-type]
+        if too_many:
+            shed.count += 1
+            self._part(Overloaded)
+        else:
+            self._start_receive_clock()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_receive_clock()
+        self._stop_send_clock()
+        if self._pause is not None:
+            self._pause.cancel()
+        self.transport.lost()  # type: ignore[attr-defined] # ours
+        self.pipeline.clear()
+        self._held = None
+        super().connection_lost(exc)
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """End the work on an answer that has no caller any more. The request layer ends it in order."""
+        cycle, task = self._answering, self._task
+        if cycle is not None and task is not None and not task.done():
+            cycle.disconnected = True
+            cycle.scope["caller_gone"] = True  # type: ignore[typeddict-unknown-key]
+            task.cancel()
+
+    # What arrives.
+
+    def data_received(self, data: bytes) -> None:
+        if self._parting is not None:
+            return
+        self._unbodied_bytes += len(data)
+        super().data_received(data)
+        if self._complete:
+            self._unbodied_bytes = 0
+            if self._receive_clock is not None:
+                self._stop_receive_clock()
+        elif self._parting is None and not self.transport.is_closing():
+            if self._unbodied_bytes > self.max_head_bytes:
+                self._refuse(HeadersTooLarge)
+            elif self._receive_clock is None:
+                self._start_receive_clock()
+
+    def on_message_begin(self) -> None:
+        self._in_head, self._complete = True, False
+        self._field_bytes = self._dropped_bytes = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._field_bytes += len(name) + len(value) + _FIELD_OVERHEAD
+        if self._field_bytes > self.max_head_bytes:
+            self._stop_parser(HeadersTooLarge)
+        if self._in_head:  # after it come trailers: they count, and nothing reads them
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if len(self.url) > self.limits.max_address_bytes:
+            self._stop_parser(AddressTooLong)
+        if len(self.headers) > self.limits.max_headers:
+            self._stop_parser(HeadersTooLarge)
+        if self.pipeline and len(self.pipeline) >= self.limits.max_pipelined_requests:
+            shed.count += 1
+            self._stop_parser(Overloaded)
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unbodied_bytes = 0
+        if not self.cycle.response_complete:
+            super().on_body(body)
+            return
+        self._dropped_bytes += len(body)
+        if self._dropped_bytes > self.limits.max_body_bytes:
+            self.transport.close()
+
+    def on_message_complete(self) -> None:
+        self._complete = True
+        self._unbodied_bytes = 0
+        super().on_message_complete()
+
+    def _stop_parser(self, problem: type[ProblemError]) -> None:
+        self._problem = problem
+        raise _NotTaken
+
+    def _start_receive_clock(self) -> None:
+        self._receive_clock = self.loop.call_later(self.limits.receive_timeout_seconds, self._too_slow)
+
+    def _stop_receive_clock(self) -> None:
+        if self._receive_clock is not None:
+            self._receive_clock.cancel()
+            self._receive_clock = None
+
+    def _too_slow(self) -> None:
+        if not self.transport.is_closing():
+            self._refuse(RequestTimeout)
+
+    # Refusals that end the connection.
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 -- as in uvicorn
+        self._refuse(self._problem)
+
+    def _refuse(self, problem: type[ProblemError]) -> None:
+        """Answer the request that is arriving with this, after those before it, and end the connection."""
+        self._stop_receive_clock()
+        if not self._in_head:
+            self._drop_arriving()
+        if self.transport.is_closing():
+            return
+        self._parting = problem
+        if not self._is_busy():
+            self._part(problem)
+
+    def _is_busy(self) -> bool:
+        return self._answering is not None or self._held is not None
+
+    def _drop_arriving(self) -> None:
+        """Forget the request whose body was arriving."""
+        if self.pipeline and self.pipeline[0][0] is self.cycle:
+            self.pipeline.popleft()
+        elif self._held is not None and self._held[0] is self.cycle:
+            self._held = None
+        elif self.cycle.response_started:
+            self.transport.close()
+        else:
+            self._give_up()
+            self._answering = None
+
+    def _part(self, problem: type[ProblemError]) -> None:
+        head = self.parser.get_method() == b"HEAD"
+        self.transport.write(refusal(problem, close=True, head=head))
+        self.transport.close()
+
+    # What is asked.
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if self.flow.write_paused:
+            self._held = cycle, app
+            self.flow.pause_reading()
+            return
+        scope: Any = cycle.scope
+        scope["answer_whole"] = self.answer_whole
+        place = Place.WORK
+        if self._admit is not None:
+            try:
+                place = self._admit(scope)
+            except ProblemError as problem:
+                # The layer answers with it, and logs it. It waits for nothing, and so takes no slot.
+                scope["refusal"] = problem
+                place = Place.EXEMPT
+                self._pause_reading()
+            scope["place"] = place
+        # Compared and not looked up: the hash of an enumeration's member is computed in Python.
+        slots = self.slots if place is Place.WORK else self.public_slots if place is Place.PUBLIC else None
+        if slots is not None and len(slots.taken) >= slots.limit:
+            self._shed(cycle)
+            return
+        self._answering = cycle
+        self._task = task = self.loop.create_task(cycle.run_asgi(app))
+        for place_taken in (self.tasks,) if slots is None else (self.tasks, slots.taken):
+            place_taken.add(task)
+            task.add_done_callback(place_taken.discard)
+
+    def _shed(self, cycle: RequestResponseCycle) -> None:
+        shed.count += 1
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(refusal(Overloaded, close=not cycle.keep_alive, head=cycle.scope["method"] == "HEAD"))
+        if not cycle.keep_alive:
+            self.transport.close()
+        self._pause_reading()
+        self.on_response_complete()
+
+    def _pause_reading(self) -> None:
+        """A caller that retries immediately would be refused at the cost of those that are answered."""
+        if self._pause is not None:
+            self._pause.cancel()
+        self._pause = self.loop.call_at(self.pace.after_refusal(self.loop.time()), self._read_on)
+
+    def _read_on(self) -> None:
+        self._pause = None
+        self.flow.resume_reading()
+
+    # What is answered.
+
+    def answer_whole(self, scope: Scope, head: bytes, body: bytes) -> bool:
+        """Answer 200 with these header fields, written as they are sent, and this body, in one step.
+
+        Saves the cost of ASGI's messages: uvicorn examines each field of each answer. False: nothing was sent, and the
+        answer must go that way, because its reader is slow or the connection is about to end.
+        """
+        cycle, fields = self._answering, self.server_state.default_headers
+        if cycle is None or cycle.scope is not scope or cycle.disconnected or not cycle.keep_alive:
+            return False
+        if self.flow.write_paused or len(fields) != 1:  # beside the date: the end of the service
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        self.transport.write(b"HTTP/1.1 200 OK\r\n%b: %b\r\n%b\r\n%b" % (*fields[0], head, body))
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
+
+    def on_response_complete(self) -> None:
+        self._answering = None
+        if self._send_clock is not None and not self.flow.write_paused:
+            self._stop_send_clock()
+        super().on_response_complete()
+        if (self._parting is not None or self._pause is not None) and not self._is_busy():
+            self._after_answers()
+
+    def _after_answers(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self._parting is not None:
+            self._part(self._parting)
+        else:
+            self.flow.pause_reading()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._send_clock is None:
+            self._send_clock = self.loop.call_later(self.limits.send_timeout_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._answering is None:
+            self._stop_send_clock()
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._start_asgi_task(*held)
+
+    def _stop_send_clock(self) -> None:
+        if self._send_clock is not None:
+            self._send_clock.cancel()
+            self._send_clock = None
+
+
+def _admission(app: Any) -> Callable[[Scope], Place] | None:
+    """The `admit` of the application, which uvicorn may have wrapped."""
+    while not hasattr(app, "admit") and hasattr(app, "app"):
+        app = app.app
+    return getattr(app, "admit", None)
+
+
+def protocol_for(settings: ServiceSettings) -> type[LimitedProtocol]:
+    """The protocol of one server, with the limits of the settings."""
+    own = {
+        "limits": settings,
+        "max_head_bytes": settings.max_head_bytes,
+        "slots": Slots(settings.max_concurrent_requests),
+        "public_slots": Slots(settings.max_public_requests),
+        "pace": Pace(),
+    }
+    return type("ConfiguredProtocol", (LimitedProtocol,), own)

@@ -1,0 +1,49 @@
+"""One installation and one Chromium for all pages. Nothing outside this machine can be reached from it."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from console_installation import Installation, installed
+from local_stack.postgres import running_postgres
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+_OFF = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+_DECIDED = 1_000
+
+
+@pytest.fixture(scope="session")
+def installation() -> Iterator[Installation]:
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium")
+    # Not below pytest's own folder: it closes that to other accounts, and the server may run as one.
+    with (
+        tempfile.TemporaryDirectory(prefix="console-") as folder,
+        running_postgres(Path(folder)) as server,
+        installed(server, Path(folder)) as found,
+    ):
+        yield found
+
+
+@pytest.fixture(scope="session")
+def front(installation: Installation) -> Iterator[str]:
+    """A front door behind which a thousand clients were decided about."""
+    with installation.front() as base, httpx.Client(base_url=base, timeout=30) as client:
+        page = client.get("/online_feature_store", params={"limit": _DECIDED}).json()
+        ids = [vector["client_id"] for vector in page["features"]]
+        answer = client.post("/credit_risk/batch", json={"client_ids": ids}, headers={"X-Request-Timeout-Ms": "10000"})
+        assert len(answer.json()["predictions"]) == _DECIDED
+        yield base
+
+
+@pytest.fixture(scope="module")
+def chromium(front: str) -> Iterator[Browser]:
+    """For one file: while it is open, nothing else in this process can run an event loop."""
+    assert front
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", _OFF])

@@ -1,0 +1,89 @@
+"""The console in a browser, as a person has it: a page that notes what the browser refused and whom it asked."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+SCREENSHOTS = Path(__file__).parents[1] / "build" / "screenshots"
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
+_NOTE_REFUSALS = """
+    window.refusals = [];
+    document.addEventListener("securitypolicyviolation", (event) => window.refusals.push(`${event.violatedDirective} ${event.blockedURI}`));
+"""
+
+
+class Console:
+    """One open console. `base` is where the front door is."""
+
+    def __init__(self, page: Page, base: str) -> None:
+        self.page, self.base = page, base
+        self.errors: list[str] = []
+        self.asked: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.set_default_timeout(PATIENCE_MS)
+        page.add_init_script(_NOTE_REFUSALS)
+
+    def open(self, address: str) -> None:
+        """Open an address and wait until everything on it has been answered."""
+        self.page.goto(f"{self.base}/console/{address}")
+        self.settle()
+
+    def read(self, name: str) -> None:
+        """Open a page of the handbook. It is whole when it is loaded."""
+        self.page.goto(f"{self.base}/console/docs/{name}")
+
+    def settle(self) -> None:
+        address: str = self.page.evaluate("location.hash")
+        expect(self.page.locator("main")).to_have_attribute("data-shown", address)
+        expect(self.page.locator("h1")).to_have_count(1, timeout=PATIENCE_MS)
+        expect(self.page.locator("[aria-busy]")).to_have_count(0, timeout=PATIENCE_MS)
+
+    def refusals(self) -> list[str]:
+        """What the policy forbade."""
+        found: list[str] = self.page.evaluate("window.refusals")
+        return found
+
+    def strangers(self) -> list[str]:
+        """Whom else the page asked."""
+        return [url for url in self.asked if not url.startswith((self.base, "blob:", "data:"))]
+
+    def keep(self, name: str) -> Path:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        file = SCREENSHOTS / f"{name}.png"
+        self.page.screenshot(path=file, full_page=True)
+        return file
+
+
+_CONTEXT: dict[str, Any] = {
+    "viewport": {"width": 1280, "height": 900},
+    "reduced_motion": "reduce",  # a colour half way through a transition has another contrast
+}
+
+
+@contextmanager
+def console(chromium: Browser, base: str, **options: Any) -> Iterator[Console]:
+    """`options` of the browser's context: viewport, color_scheme, bypass_csp."""
+    context = chromium.new_context(**(_CONTEXT | options))
+    try:
+        yield Console(context.new_page(), base)
+    finally:
+        context.close()
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds against the page, one line a rule."""
+    found = Axe().run(page).response["violations"]
+    return [f"{rule['id']}: {[node['target'] for node in rule['nodes']]}" for rule in found]
+
+
+def decision_id_of(page: Page) -> str:
+    found = re.search(r"#/decisions/([0-9a-f-]{36})", page.url)
+    assert found is not None, page.url
+    return found[1]

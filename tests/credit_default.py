@@ -1,0 +1,17 @@
+"""The feature set that is shipped, for tests that need one."""
+
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from shared_schemas import FeatureSet
+
+FILE = Path(__file__).parents[1] / "db_init/src/db_init/feature_sets/credit_default/feature_set.toml"
+SET = FeatureSet.model_validate(tomllib.loads(FILE.read_text(encoding="utf-8")))
+NAMES = SET.names
+ROW: dict[str, Any] = {
+    "client_id": 5, "nb_previous_loans": 7, "avg_amount_loans_previous": 128.90637116931464, "age": 33,
+    "years_on_the_job": None, "flag_own_car": 1, "event_timestamp": datetime(2020, 4, 11, tzinfo=UTC),
+}  # fmt: skip
+"""A vector, flat: values of every kind, one missing, a float of 17 digits."""

@@ -1,0 +1,31 @@
+"""A database with the schema of the decision log for each test, from a template."""
+
+import itertools
+from pathlib import Path
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from decision_log.migrate import migrate
+from decision_log.settings import Settings
+from decisions import Log
+from local_stack.postgres import Server
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def template(server: Server) -> str:
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE template_decisions")
+    migrate(Settings(database_url=SecretStr(server.url("template_decisions"))))
+    return "template_decisions"
+
+
+@pytest.fixture
+def log(server: Server, template: str, tmp_path: Path) -> Log:
+    name = f"decisions_{next(_numbers)}"
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    return Log(server, name, tmp_path / "log")

@@ -1,0 +1,140 @@
+"""What a store does, the real one and the fake that contract tests use: the same events, the same answers."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from both_services import FakeStore
+from db_init.feature_sets.reading import read_feature_set
+from db_init.feature_sets.stored import SHIPPED
+from feature_service.definitions.served import ServedSet
+from feature_service.definitions.vectors import Layout
+from feature_service.settings import Settings
+from feature_service.store.features import FeatureStore
+from feature_service.store.opening import open_store
+from law import Event
+from local_stack.postgres import Server
+from service_kit.request.ask import Ask
+
+Store = FeatureStore | FakeStore
+OpenStore = Callable[[dict[int, list[Event]]], AbstractAsyncContextManager[Store]]
+
+_INSERT = "INSERT INTO feature_history (client_id, event_timestamp, event_id, said) VALUES (%s, %s, %s, %s)"
+_ONLINE = """
+    INSERT INTO online_features (client_id, event_timestamp, v, times)
+    SELECT client_id, event_timestamp, v, times
+      FROM features_as_of(ARRAY(SELECT DISTINCT client_id FROM feature_history),
+                          ARRAY(SELECT 'infinity'::timestamptz FROM (SELECT DISTINCT client_id FROM feature_history) AS c))
+"""
+
+
+def ask() -> Ask[object]:
+    return Ask("test", asyncio.get_running_loop().time() + 5, None)
+
+
+def day(number: int) -> datetime:
+    return datetime(2020, 1, number, tzinfo=UTC)
+
+
+@pytest.fixture(params=["real", "fake"])
+def opened(request: pytest.FixtureRequest, server: Server, database: str) -> OpenStore:
+    @asynccontextmanager
+    async def fake(events: dict[int, list[Event]]) -> AsyncIterator[Store]:
+        store = FakeStore()
+        for client_id, said in events.items():
+            for event in said:
+                store.add(client_id, event)
+        yield store
+
+    @asynccontextmanager
+    async def real(events: dict[int, list[Event]]) -> AsyncIterator[Store]:
+        with psycopg.connect(server.url(database)) as connection:
+            for client_id, said in events.items():
+                for event in said:
+                    text = orjson.dumps(event.said).decode()
+                    connection.execute(_INSERT, [client_id, event.instant, event.event_id, text])
+            connection.execute(_ONLINE)
+        async with open_store(Settings(database_url=SecretStr(server.url(database, user="feature_service")))) as store:
+            yield store
+
+    return real if request.param == "real" else fake
+
+
+def asked(opened: OpenStore, events: dict[int, list[Event]], question: Callable[[Store], Any]) -> Any:
+    async def scenario() -> Any:
+        async with opened(events) as store:
+            return await question(store)
+
+    return asyncio.run(scenario())
+
+
+EVENTS = {
+    5: [
+        Event(day(2), {"age": {"since": "1980-02-29"}, "avg_amount_loans_previous": -0.0, "nb_previous_loans": 3}, 1),
+        Event(day(4), {"flag_own_car": 1}),
+        Event(day(3), {"flag_own_car": 0, "avg_amount_loans_previous": 1e300}),
+        Event(day(4), {"age": 44, "removed_feature": 1}),
+    ],
+    7: [Event(day(1), {"avg_amount_loans_previous": 5, "age": {"since": "3021-09-18"}})],
+}
+
+
+def test_a_vector_holds_what_is_in_force(opened: OpenStore) -> None:
+    vector = json.loads(asked(opened, EVENTS, lambda store: store.vector(5, ask())))
+    assert list(vector.items()) == [
+        ("client_id", 5), ("nb_previous_loans", 3), ("avg_amount_loans_previous", 1e300), ("age", 44),
+        ("years_on_the_job", None), ("flag_own_car", 1), ("event_timestamp", "2020-01-04T00:00:00Z"),
+        ("feature_timestamps", {"nb_previous_loans": "2020-01-02T00:00:00Z", "avg_amount_loans_previous": "2020-01-03T00:00:00Z"}),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("as_of", "age", "car"),
+    [(day(2), 39, None), (datetime(2021, 2, 28, tzinfo=UTC), 44, 1), (day(3), 39, 0), (day(1), None, None)],
+)
+def test_a_vector_as_of_an_instant_knows_nothing_later(
+    opened: OpenStore, as_of: datetime, age: int | None, car: int | None
+) -> None:
+    found = asked(opened, EVENTS, lambda store: store.vector(5, ask(), as_of))
+    assert (found is None) == (as_of < day(2))
+    if found:
+        vector = json.loads(found)
+        assert (vector["age"], vector["flag_own_car"]) == (age, car)
+
+
+def test_negative_zero_and_whole_numbers_keep_their_type(opened: OpenStore) -> None:
+    async def question(store: Store) -> list[bytes | None]:
+        return [await store.vector(5, ask(), day(2)), await store.vector(7, ask())]
+
+    negative, whole = asked(opened, EVENTS, question)
+    assert b'"avg_amount_loans_previous":-0.0,' in negative
+    assert b'"avg_amount_loans_previous":5.0,"age":null,' in whole
+
+
+def test_many_vectors_and_pages_are_those_of_their_clients(opened: OpenStore) -> None:
+    async def question(store: Store) -> Any:
+        both = await store.vectors([5, 6, 7, 5], ask())
+        assert both == {5: await store.vector(5, ask()), 7: await store.vector(7, ask())}
+        assert await store.page(0, 1, ask()) == [(5, both[5])]
+        assert await store.page(5, 5, ask()) == [(7, both[7])]
+        assert await store.page(7, 5, ask()) == []
+        assert (await store.vectors([5, 7], ask(), day(1))).keys() == {7}
+
+    asked(opened, EVENTS, question)
+
+
+def test_a_layout_says_which_features_are_answered(opened: OpenStore) -> None:
+    features = read_feature_set(SHIPPED / "credit_default" / "feature_set.toml")
+    layout = ServedSet(1, "d", features).layout_of(["flag_own_car", "age@1"])
+    assert isinstance(layout, Layout)
+
+    found = asked(opened, EVENTS, lambda store: store.vectors([5], ask(), None, layout))
+    assert found[5] == b'{"client_id":5,"flag_own_car":1,"age":44,"event_timestamp":"2020-01-04T00:00:00Z"}'

@@ -1,0 +1,1 @@
+"""Simulated years of decisions and outcomes: what monitoring promises, measured."""
