@@ -46,7 +46,12 @@ class FrontDoor:
 
     def metrics(self) -> str:
         """Empty while it does not listen yet."""
-        script = "exec 3<>/dev/tcp/127.0.0.1/8405 && printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3 && cat <&3 || true"
+        return self.inside(8405, "GET /metrics HTTP/1.0")
+
+    def inside(self, port: int, request_line: str) -> str:
+        """The answer of a port that is not published, whole."""
+        request = f"{request_line}\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n"
+        script = f"exec 3<>/dev/tcp/127.0.0.1/{port} && printf '{request}' >&3 && cat <&3 || true"
         return docker("exec", self.name, "bash", "-c", script)
 
     def asked(self, mark: str) -> int:

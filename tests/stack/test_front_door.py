@@ -184,6 +184,23 @@ def test_the_log_of_the_gateway_names_no_client(door: FrontDoor) -> None:
     assert CLIENT not in log
 
 
+def test_the_way_between_the_services_is_for_reads_which_may_be_asked_twice(door: FrontDoor) -> None:
+    assert " 200 " in door.inside(8001, "GET /online_feature_store/client_id=5 HTTP/1.1").splitlines()[0]
+    assert " 200 " in door.inside(8001, "POST /online_feature_store/batch HTTP/1.1").splitlines()[0]
+    for request in ("PUT /online_feature_store/client_id=5", "DELETE /online_feature_store/client_id=5", "POST /models"):
+        assert " 405 " in door.inside(8001, f"{request} HTTP/1.1").splitlines()[0]
+
+
+def test_a_replica_that_goes_is_a_line_of_the_log_and_no_warning_beside_it(door: FrontDoor) -> None:
+    docker("stop", "--time", "0", door.replicas[0])
+    docker("start", door.replicas[0])
+    door.wait_until_whole()
+    log = docker("logs", door.name, both=True)
+    assert " is DOWN" in log
+    assert "[WARNING]" not in log
+    assert "[ALERT]" not in log
+
+
 def test_metrics_are_for_the_network_of_the_containers_only(door: FrontDoor) -> None:
     assert 'haproxy_backend_http_responses_total{proxy="decisions",code="5xx"}' in door.metrics()
     assert docker("port", door.name).split(" ")[0] == "8080/tcp"
