@@ -23,6 +23,7 @@ def server() -> Iterator[Server]:
         with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
             # The machine is not switched off in a test, and the disk is the slowest part of most of them.
             connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("ALTER SYSTEM SET max_wal_size = '128MB'")
             connection.execute("SELECT pg_reload_conf()")
             connection.execute("CREATE DATABASE template_features")
         migrate(Settings(database_url=SecretStr(running.url("template_features"))))
@@ -30,12 +31,14 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def database(server: Server) -> str:
-    """The name of a fresh database with the schema in it."""
+def database(server: Server) -> Iterator[str]:
+    """The name of a fresh database with the schema in it. It goes with the test: all of them would take gigabytes."""
     name = f"test_{next(_numbers)}"
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE template_features")
-    return name
+    yield name
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture
