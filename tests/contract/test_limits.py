@@ -1,10 +1,12 @@
 """No caller can take from another what the service has: slots, memory, time. Each test speaks bytes on a socket."""
 
+import gc
 import json
 import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from types import FrameType
 
 import pytest
 
@@ -70,12 +72,24 @@ def wait_until(holds: Callable[[], bool], seconds: float) -> None:
 
 def test_a_closed_connection_does_not_wait_for_a_reader_for_good() -> None:
     batch = posted(body=b'{"client_ids":[' + b"5," * 900 + b"5]}")
-    with served(send_timeout_seconds=3) as running, ExitStack() as stack:
+    with served(send_timeout_seconds=5) as running, ExitStack() as stack:
         last = posted("Connection: close", body=b'{"client_ids":[5]}')
         open_unread(stack, running, batch * 8 + last)
-        wait_until(lambda: len(running.server.server_state.connections) == 1, 2)
-        wait_until(lambda: not running.protocol.slots.taken, 2)  # waiting for a reader takes no slot
-        wait_until(lambda: not running.server.server_state.connections, 15)
+        wait_until(lambda: len(running.server.server_state.connections) == 1, 4)
+        wait_until(lambda: not running.protocol.slots.taken, 4)  # waiting for a reader takes no slot
+        wait_until(lambda: not running.server.server_state.connections, 20)
+
+
+def test_a_refusal_keeps_nothing_of_what_was_received() -> None:
+    with served(api_keys=KEYS) as running:
+        gc.collect()
+        gc.disable()
+        try:
+            assert statuses(sent(running.port, posted("Connection: close", body=b"5" * 100_000))) == [401]
+            kept = [one.f_code.co_name for one in gc.get_objects() if isinstance(one, FrameType)]
+        finally:
+            gc.enable()
+        assert "data_received" not in kept
 
 
 def chunked(body: bytes, *trailers: bytes) -> bytes:

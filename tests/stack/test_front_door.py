@@ -187,7 +187,11 @@ def test_the_log_of_the_gateway_names_no_client(door: FrontDoor) -> None:
 def test_the_way_between_the_services_is_for_reads_which_may_be_asked_twice(door: FrontDoor) -> None:
     assert " 200 " in door.inside(8001, "GET /online_feature_store/client_id=5 HTTP/1.1").splitlines()[0]
     assert " 200 " in door.inside(8001, "POST /online_feature_store/batch HTTP/1.1").splitlines()[0]
-    for request in ("PUT /online_feature_store/client_id=5", "DELETE /online_feature_store/client_id=5", "POST /models"):
+    for request in (
+        "PUT /online_feature_store/client_id=5",
+        "DELETE /online_feature_store/client_id=5",
+        "POST /models",
+    ):
         assert " 405 " in door.inside(8001, f"{request} HTTP/1.1").splitlines()[0]
 
 

@@ -210,7 +210,8 @@ class LimitedProtocol(HttpToolsProtocol):
                 place = self._admit(scope)
             except ProblemError as problem:
                 # The layer answers with it, and logs it. It waits for nothing, and so takes no slot.
-                scope["refusal"] = problem
+                # Without its traceback, whose frames would keep all that was received until the next collection.
+                scope["refusal"] = problem.with_traceback(None)
                 place = Place.EXEMPT
                 self._pause_reading()
             scope["place"] = place
