@@ -1,6 +1,7 @@
 """Records before the answer leaves: entries that are ready together are committed together.
 
-While a group is flushed on one connection, the next gathers and leaves on the other. An idle log adds no wait.
+While a group is flushed, the next gathers, and leaves when that one is back: the more callers, the larger the groups, and
+the fewer flushes. The other connection is for a group that is full, or that would wait for long. An idle log adds no wait.
 """
 
 import asyncio
@@ -19,6 +20,8 @@ from decision_log.store.postgres import FAULTS, LOST, Source, connected
 CONNECTIONS = 2
 _GROUP = 1_000
 """Entries after which a group takes no further caller. The entries of one caller are never parted."""
+_PATIENCE_SECONDS = 0.01
+"""How long a group gathers at most while another is flushed, so that a thousand entries do not keep a single one waiting."""
 _MOST_WAITING = 20_000
 _PAUSES = (0.0, 0.05, 0.2)
 """Seconds before a group is written again. A server that restarts may end the new connection, too."""
@@ -60,7 +63,7 @@ class Recorder:
         self._source = source
         self._waiting: list[_Call] = []
         self._waiting_entries = 0
-        self._scheduled = False
+        self._scheduled: asyncio.Handle | None = None
         self._idle: list[asyncpg.Connection | None] = [None] * CONNECTIONS
         self._in_flight: dict[asyncio.Task[None], list[_Call]] = {}
         self._sweeping: asyncio.TimerHandle | None = None
@@ -84,9 +87,11 @@ class Recorder:
             raise LogUnavailable("Overloaded")
         self._waiting.append(call)
         self._waiting_entries += len(entries)
-        if self._idle and not self._scheduled:
-            self._scheduled = True
-            loop.call_soon(self._depart)  # whatever arrives in the same turn of the loop shares the group
+        if self._scheduled is None:
+            if not self._in_flight or self._waiting_entries >= _GROUP:
+                self._scheduled = loop.call_soon(self._depart)  # what arrives in the same turn of the loop shares the group
+            else:
+                self._scheduled = loop.call_later(_PATIENCE_SECONDS, self._depart)
         if call.deadline < self._next_sweep:
             self._sweep_at(call.deadline)
         await call.done
@@ -117,11 +122,15 @@ class Recorder:
             self._sweep_at(later)
 
     def _depart(self) -> None:
-        self._scheduled = False
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+            self._scheduled = None
         while self._idle and (group := self._next_group()):
             task = (self._loop or self._first_loop()).create_task(self._serve(group, self._idle.pop(0)))
             self._in_flight[task] = group
             task.add_done_callback(self._returned)
+            if self._waiting_entries < _GROUP:
+                break
 
     def _returned(self, task: asyncio.Task[None]) -> None:
         del self._in_flight[task]
