@@ -17,7 +17,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--custom-compile-command "make lock" $(foreach package,$(PACKAGES),--no-emit-package $(subst _,-,$(package)))
 export DATA_DIR FRONT_PORT DATA FEATURES FEATURE_SET
 
-.PHONY: help run demo-drift test test-clients test-swarm check-kubernetes lint format bench bench-growth bench-gateway bench-overload bench-load bench-monitoring bench-portfolio bench-partitions simulate lock audit clean
+.PHONY: help run demo-drift test test-clients test-swarm check-kubernetes lint format bench bench-growth bench-gateway bench-overload bench-load bench-monitoring bench-portfolio bench-partitions bench-shards simulate lock audit clean
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  Variables: FRONT_PORT=8000 DATA_DIR=.data PYTHON=python3 WORKERS=logical (of tests: one a core, at most four)"
@@ -85,6 +85,9 @@ bench-portfolio: $(VENV)/dev.stamp  ## a million clients: score-all, the same re
 
 bench-partitions: $(VENV)/dev.stamp  ## five million rows of history partitioned while they are read and written (3 GB of disk)
 	@PYTHONPATH=tests $(BIN)/python -m bench --folder $(DATA_DIR)/bench --partitions 5000000
+
+bench-shards: $(VENV)/dev.stamp  ## the same features from one database, and divided among two, each on a server of its own
+	@PYTHONPATH=tests $(BIN)/python -m bench --folder $(DATA_DIR)/bench --shards
 
 lock: $(VENV)/dev.stamp  ## renew requirements/*.txt: the newest versions that fit, with hashes
 	$(LOCK) --upgrade --group build --group dev $(foreach package,$(PACKAGES),$(package)/pyproject.toml) --all-extras -o requirements/dev.txt

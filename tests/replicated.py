@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 from pydantic import SecretStr
 
@@ -56,6 +57,16 @@ def wait_until(node: Node, query: str, *arguments: Any, database: str = "postgre
         while connection.execute(query, arguments).fetchone() is None:
             assert time.monotonic() < deadline, query
             time.sleep(0.05)
+
+
+def suspended(node: Node) -> list[psutil.Process]:
+    """Its processes, which are silent from now on."""
+    postmaster = postgres._postmaster(node.folder)
+    assert postmaster
+    processes = [postmaster, *postmaster.children(recursive=True)]
+    for process in processes:
+        process.suspend()
+    return processes
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from bench import gateway, million, partitions, peers, servers
+from bench import gateway, million, partitions, peers, servers, shards
 from bench.hop import measure_hop
 from bench.load import LoadError, Measured, Target, fsyncs, measure, pgbench, wrk_path
 from bench.loading import measure_load
@@ -266,6 +266,28 @@ def _growth(postgres: Server, folder: Path, arguments: argparse.Namespace) -> No
     print(f"\n{arguments.growth:,} clients / {servers.CLIENTS:,} clients: {many / few:.2f}")
 
 
+def _shards(postgres: Server, folder: Path, arguments: argparse.Namespace) -> None:
+    """Feature GET and batches from one database, and from two, each on a server of its own."""
+    url = servers.database(postgres, f"clients_{servers.CLIENTS}", servers.generated(servers.CLIENTS))
+    with running_postgres(folder / "second server") as other, ExitStack() as stack:
+        halves = shards.divided(url, postgres, other)
+        one = stack.enter_context(servers.feature_service(folder, shards.as_reader(url)))
+        two = stack.enter_context(servers.feature_service(folder, " ".join(map(shards.as_reader, halves))))
+        postmasters = {"PostgreSQL": _postmaster(folder), "the second": _postmaster(folder / "second server")}
+        rows = [Row("limit", Target(stack.enter_context(servers.bare(folder)).port, "/", 1), {})]
+        for question, batch in (("feature GET", 0), ("feature batch of 100", 100)):
+            for name, running in (("one database", one), ("two databases", two)):
+                path = "/online_feature_store/batch" if batch else "/online_feature_store/client_id="
+                target = Target(running.port, path, servers.CLIENTS, batch=batch)
+                counted = {"features": running.process} | postmasters
+                rows.append(Row(f"{question}, {name}", target, counted, vectors=batch or 1))
+        _take(rows, arguments.rounds, arguments.seconds)
+    print(f"\n{_machine()}; wrk -t1, one worker, {arguments.rounds} rounds of {arguments.seconds} s\n")
+    _print(rows)
+    for single, both in ((rows[1], rows[2]), (rows[3], rows[4])):
+        print(f"\n{both.name} / {single.name}: {both.median(32, 'per_second') / single.median(32, 'per_second'):.2f}")
+
+
 def _front_door(postgres: Server, folder: Path, arguments: argparse.Namespace) -> None:
     """Each service directly, and the same through the gateway, with one replica and with two of each."""
     models = folder / "models"
@@ -485,6 +507,7 @@ def main() -> int:
         metavar="ROWS",
         help="instead: the migration of a history of this many rows, under load",
     )
+    parser.add_argument("--shards", action="store_true", help="instead: features from one database, and from two")
     parser.add_argument("--only", action="append", help="name of a row; the limit is always taken")
     arguments = parser.parse_args()
     try:
@@ -499,6 +522,7 @@ def main() -> int:
             "portfolio": _portfolio,
             "monitoring": _monitoring,
             "partitions": _partitions,
+            "shards": _shards,
             "front_door": _front_door,
             "overload": _overload,
             "growth": _growth,

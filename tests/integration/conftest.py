@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from db_init.migrate import migrate
 from db_init.settings import Settings
 from local_stack.postgres import Server, running_postgres
+from sharded import Sharded, fresh_database, of_one_server
 
 _numbers = itertools.count(1)
 
@@ -33,12 +34,15 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def database(server: Server) -> Iterator[str]:
     """The name of a fresh database with the schema in it. It goes with the test: all of them would take gigabytes."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_features")
-    yield name
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    with fresh_database(server, f"test_{next(_numbers)}") as name:
+        yield name
+
+
+@pytest.fixture
+def sharded(server: Server, database: str) -> Iterator[Sharded]:
+    """That database and another one, which share the clients."""
+    with fresh_database(server, f"{database}_second") as second:
+        yield of_one_server(server, (database, second))
 
 
 @pytest.fixture

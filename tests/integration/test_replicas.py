@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
-import psutil
 import psycopg
 import pytest
 
@@ -16,7 +15,7 @@ from asgi import client_of
 from feature_service.app import create_app
 from feature_service.settings import Settings
 from local_stack import postgres
-from replicated import Node, primary_and_replica, wait_until
+from replicated import Node, primary_and_replica, suspended, wait_until
 from writing import address, put
 
 Pair = tuple[Node, Node]
@@ -178,16 +177,6 @@ def test_no_answer_is_older_than_it_says(pair: Pair) -> None:
     asyncio.run(scenario())
     assert {lag > 0 for _, lag in seen} == {True, False}
     print(f"{len(seen)} answers, {sum(lag > 0 for _, lag in seen)} of the replica, {len(committed)} writes")
-
-
-def suspended(node: Node) -> list[psutil.Process]:
-    """Its processes, which are silent from now on."""
-    postmaster = postgres._postmaster(node.folder)
-    assert postmaster
-    processes = [postmaster, *postmaster.children(recursive=True)]
-    for process in processes:
-        process.suspend()
-    return processes
 
 
 @pytest.mark.parametrize("fate", ["killed", "silent"])

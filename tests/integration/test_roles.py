@@ -20,6 +20,7 @@ READS = [
     "SELECT client_id FROM online_features",
     "SELECT client_id, said FROM feature_history",
     "SELECT document FROM feature_sets",
+    "SELECT number FROM database_shard",
     "SELECT v FROM features_as_of('{1}', '{infinity}')",
 ]
 OF_THE_OWNER = [
@@ -43,6 +44,9 @@ OF_THE_OWNER = [
     "INSERT INTO store_heartbeats VALUES (gen_random_uuid(), 1, now())",
     "UPDATE store_heartbeats SET beat = 2",
     "DELETE FROM store_heartbeats",
+    "INSERT INTO database_shard (number, of_databases) VALUES (1, 2)",
+    "DELETE FROM database_shard",
+    "SELECT content FROM shard_loads",
 ]
 
 

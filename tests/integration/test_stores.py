@@ -1,4 +1,4 @@
-"""What a store does, the real one and the fake that contract tests use: the same events, the same answers."""
+"""What a store does, the real one, two databases, and the fake that contract tests use: the same events, the same answers."""
 
 import asyncio
 import json
@@ -23,6 +23,7 @@ from feature_service.store.opening import open_store
 from law import Event
 from local_stack.postgres import Server
 from service_kit.request.ask import Ask
+from shared_schemas.shards import shard_of
 
 Store = FeatureStore | FakeStore
 OpenStore = Callable[[dict[int, list[Event]]], AbstractAsyncContextManager[Store]]
@@ -44,8 +45,10 @@ def day(number: int) -> datetime:
     return datetime(2020, 1, number, tzinfo=UTC)
 
 
-@pytest.fixture(params=["real", "fake"])
+@pytest.fixture(params=["real", "shards", "fake"])
 def opened(request: pytest.FixtureRequest, server: Server, database: str) -> OpenStore:
+    sharded = request.getfixturevalue("sharded") if request.param == "shards" else None
+
     @asynccontextmanager
     async def fake(events: dict[int, list[Event]]) -> AsyncIterator[Store]:
         store = FakeStore()
@@ -56,16 +59,28 @@ def opened(request: pytest.FixtureRequest, server: Server, database: str) -> Ope
 
     @asynccontextmanager
     async def real(events: dict[int, list[Event]]) -> AsyncIterator[Store]:
-        with psycopg.connect(server.url(database)) as connection:
-            for client_id, said in events.items():
-                for event in said:
-                    text = orjson.dumps(event.said).decode()
-                    connection.execute(_INSERT, [client_id, event.instant, event.event_id, text])
-            connection.execute(_ONLINE)
+        fill(server.url(database), events)
         async with open_store(Settings(database_url=SecretStr(server.url(database, user="feature_service")))) as store:
             yield store
 
-    return real if request.param == "real" else fake
+    @asynccontextmanager
+    async def shards(events: dict[int, list[Event]]) -> AsyncIterator[Store]:
+        assert sharded is not None
+        for number, url in enumerate(sharded.owner, start=1):
+            fill(url, {client_id: said for client_id, said in events.items() if shard_of(client_id, 2) == number})
+        async with open_store(sharded.service()) as store:
+            yield store
+
+    return {"real": real, "shards": shards, "fake": fake}[request.param]
+
+
+def fill(url: str, events: dict[int, list[Event]]) -> None:
+    with psycopg.connect(url) as connection:
+        for client_id, said in events.items():
+            for event in said:
+                text = orjson.dumps(event.said).decode()
+                connection.execute(_INSERT, [client_id, event.instant, event.event_id, text])
+        connection.execute(_ONLINE)
 
 
 def asked(opened: OpenStore, events: dict[int, list[Event]], question: Callable[[Store], Any]) -> Any:
@@ -83,7 +98,7 @@ EVENTS = {
         Event(day(3), {"flag_own_car": 0, "avg_amount_loans_previous": 1e300}),
         Event(day(4), {"age": 44, "removed_feature": 1}),
     ],
-    7: [Event(day(1), {"avg_amount_loans_previous": 5, "age": {"since": "3021-09-18"}})],
+    8: [Event(day(1), {"avg_amount_loans_previous": 5, "age": {"since": "3021-09-18"}})],
 }
 
 
@@ -112,7 +127,7 @@ def test_a_vector_as_of_an_instant_knows_nothing_later(
 
 def test_negative_zero_and_whole_numbers_keep_their_type(opened: OpenStore) -> None:
     async def question(store: Store) -> list[bytes | None]:
-        return [await store.vector(5, ask(), day(2)), await store.vector(7, ask())]
+        return [await store.vector(5, ask(), day(2)), await store.vector(8, ask())]
 
     negative, whole = asked(opened, EVENTS, question)
     assert b'"avg_amount_loans_previous":-0.0,' in negative
@@ -121,12 +136,12 @@ def test_negative_zero_and_whole_numbers_keep_their_type(opened: OpenStore) -> N
 
 def test_many_vectors_and_pages_are_those_of_their_clients(opened: OpenStore) -> None:
     async def question(store: Store) -> Any:
-        both = await store.vectors([5, 6, 7, 5], ask())
-        assert both == {5: await store.vector(5, ask()), 7: await store.vector(7, ask())}
+        both = await store.vectors([5, 6, 8, 5], ask())
+        assert both == {5: await store.vector(5, ask()), 8: await store.vector(8, ask())}
         assert await store.page(0, 1, ask()) == [(5, both[5])]
-        assert await store.page(5, 5, ask()) == [(7, both[7])]
-        assert await store.page(7, 5, ask()) == []
-        assert (await store.vectors([5, 7], ask(), day(1))).keys() == {7}
+        assert await store.page(5, 5, ask()) == [(8, both[8])]
+        assert await store.page(8, 5, ask()) == []
+        assert (await store.vectors([5, 8], ask(), day(1))).keys() == {8}
 
     asked(opened, EVENTS, question)
 

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-import psycopg
 from pydantic import ValidationError
 
 from db_init.commands import (
@@ -22,6 +21,7 @@ from db_init.commands import (
     retain,
     sample,
 )  # fmt: skip
+from db_init.database import REASONS, explained
 from db_init.errors import LoadError
 from db_init.settings import PREFIX, Settings
 
@@ -40,13 +40,6 @@ _OF_FILES: dict[str, ModuleType] = {"check": check, "draft": draft, "sample": sa
 
 _FORMS = {f"{PREFIX}DATABASE_URL": "postgresql://owner@host/database", f"{PREFIX}MEMORY": "a size such as 2GB"}
 
-_REASONS: dict[type[psycopg.Error], str] = {
-    psycopg.errors.UndefinedTable: "The database has no schema of this release yet: run `python -m db_init migrate` first.",
-    psycopg.errors.InsufficientPrivilege: f"The role in {PREFIX}DATABASE_URL may not do this: name the one that owns the schema.",
-    psycopg.errors.ReadOnlySqlTransaction: f"The database is a read-only replica: name the primary in {PREFIX}DATABASE_URL.",
-    psycopg.OperationalError: "The database went away. Nothing was changed; run the command again when it is back.",
-}
-
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     given = {} if arguments.wait is None else {"wait_seconds": arguments.wait}
@@ -62,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m db_init",
         description="Owns the feature database: schema, feature sets, loading, training rows, sample data.",
-        epilog=f"The database is named by {PREFIX}DATABASE_URL. Exit codes: 0 done, 1 failed (nothing was changed), 2 usage.",
+        epilog=f"The database is named by {PREFIX}DATABASE_URL; several, by their URLs with spaces between. Exit codes: 0 done, 1 failed (nothing was changed), 2 usage.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in (_OF_THE_DATABASE | _OF_FILES).items():
@@ -77,8 +70,8 @@ def _run(arguments: argparse.Namespace) -> None:
         return
     try:
         _OF_THE_DATABASE[arguments.command].run(arguments, _settings(arguments))
-    except tuple(_REASONS) as error:
-        raise LoadError(next(reason for kind, reason in _REASONS.items() if isinstance(error, kind))) from error
+    except tuple(REASONS) as error:
+        raise explained(error) from error
 
 
 def _interrupt(*_: object) -> None:

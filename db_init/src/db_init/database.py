@@ -8,19 +8,55 @@ from pathlib import Path
 import psycopg
 
 from db_init.errors import LoadError
-from db_init.settings import Settings
+from db_init.settings import PREFIX, Settings
+from shared_schemas.shards import ONLY, Shard
 
 _LOCK = 0x6372_6564_6974  # any number of our own
 _CHUNK = 1 << 20
 
 
-def connect(settings: Settings) -> psycopg.Connection:
-    """A connection; waits for a server that is starting."""
+REASONS: dict[type[psycopg.Error], str] = {
+    psycopg.errors.UndefinedTable: "The database has no schema of this release yet: run `python -m db_init migrate` first.",
+    psycopg.errors.InsufficientPrivilege: f"The role in {PREFIX}DATABASE_URL may not do this: name the one that owns the schema.",
+    psycopg.errors.ReadOnlySqlTransaction: f"The database is a read-only replica: name the primary in {PREFIX}DATABASE_URL.",
+    psycopg.OperationalError: "The database went away. Nothing was changed; run the command again when it is back.",
+}
+
+
+def explained(error: Exception) -> LoadError:
+    """What one of REASONS means."""
+    return LoadError(next(reason for kind, reason in REASONS.items() if isinstance(error, kind)))
+
+
+def connect(settings: Settings, shard: Shard = ONLY) -> psycopg.Connection:
+    """A connection to the database with that share of the clients; waits for a server that is starting. Raises LoadError."""
+    connection = connect_unchecked(settings.database_urls[shard.number - 1], settings)
+    if (recorded := recorded_shard(connection)) != shard:
+        connection.close()
+        raise LoadError(other_database(shard, recorded))
+    return connection
+
+
+def recorded_shard(connection: psycopg.Connection) -> Shard:
+    """Which of the databases this one records that it is."""
+    [known] = connection.execute("SELECT to_regclass('database_shard') IS NOT NULL").fetchone() or [False]
+    row = connection.execute("SELECT number, of_databases FROM database_shard").fetchone() if known else None
+    connection.rollback()
+    return ONLY if row is None else Shard(*row)
+
+
+def other_database(shard: Shard, recorded: Shard) -> str:
+    if recorded == ONLY:
+        return f"It is not prepared as {shard}: run `python -m db_init migrate` with all URLs in {PREFIX}DATABASE_URL."
+    return f"It records that it is {recorded}, and is asked for as {shard}: name all databases in {PREFIX}DATABASE_URL, in their order."
+
+
+def connect_unchecked(url: str, settings: Settings) -> psycopg.Connection:
     deadline = time.monotonic() + settings.wait_seconds
     while True:
         try:
             return psycopg.connect(
-                settings.database_url.get_secret_value(),
+                url,
                 password=settings.database_password.get_secret_value() if settings.database_password else None,
                 application_name="db_init",
                 connect_timeout=5,
@@ -64,7 +100,7 @@ def copy_in(
 
 
 def copy_out(connection: psycopg.Connection, query: str, file: Path) -> None:
-    """Stream the rows of `query` into a CSV file."""
-    with connection.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy, file.open("wb") as content:
+    """Stream the rows of `query` to the end of a CSV file."""
+    with connection.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy, file.open("ab") as content:
         for chunk in copy:
             content.write(chunk)

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-
 from db_init.database import copy_out
 from db_init.engines.duckdb import DuckDB, identifier, literal, open_duckdb
 from db_init.errors import LoadError
 from db_init.feature_sets.stored import applied_set
 from db_init.folds import add_folds
 from db_init.output import written_whole
+from db_init.settings import Settings
+from db_init.shards import connected, reachable
 from shared_schemas.feature_sets import Feature, FeatureSet
 
 _ROWS = (Path(__file__).parent / "loading" / "sql" / "training_rows.sql").read_text(encoding="utf-8")
@@ -29,21 +29,14 @@ class Folds:
     seed: int
 
 
-def export_training(
-    connection: psycopg.Connection, out: Path, *, last_only: bool, folds: Folds | None, memory: str
-) -> int:
+def export_training(settings: Settings, out: Path, *, last_only: bool, folds: Folds | None) -> int:
     """Rows that have an outcome, as Parquet; `last_only`: of each client the last one. The number of rows.
 
     The feature set in force stands in the metadata of the file, under `feature_set`.
     """
-    feature_set = applied_set(connection).feature_set
-    if feature_set.outcome is None:
-        raise LoadError(
-            f"The feature set {feature_set.name} declares no outcome, so that there is nothing to train on."
-        )
-    with written_whole(out) as fresh, open_duckdb(memory) as engine:
+    with written_whole(out) as fresh, open_duckdb(settings.memory) as engine:
         fetched = engine.folder / "rows.csv"
-        copy_out(connection, _ROWS, fetched)
+        feature_set = _fetch(settings, fetched)
         engine.from_csv("fetched", fetched, _FETCHED)
         _spread(engine, feature_set, last_only=last_only)
         if folds:
@@ -53,6 +46,23 @@ def export_training(
         engine.run(f"CREATE TABLE exported AS SELECT {columns} FROM {'folded' if folds else 'rows'} ORDER BY {order}")
         engine.to_parquet("exported", fresh, {"feature_set": feature_set.canonical()})
         return engine.count("exported")
+
+
+def _fetch(settings: Settings, rows: Path) -> FeatureSet:
+    """Write the rows of all databases into a CSV file. The feature set in force."""
+    before = None
+    for shard in reachable(settings):
+        with connected(settings, shard, changing=False) as connection:
+            feature_set = applied_set(connection).feature_set
+            if feature_set.outcome is None:
+                raise LoadError(
+                    f"The feature set {feature_set.name} declares no outcome, so that there is nothing to train on."
+                )
+            if before is not None and feature_set != before:
+                raise LoadError("It has another feature set in force than the one before it: apply the set again.")
+            copy_out(connection, _ROWS, rows)
+            before = feature_set
+    return feature_set
 
 
 def _spread(engine: DuckDB, feature_set: FeatureSet, *, last_only: bool) -> None:

@@ -9,10 +9,12 @@ from psycopg import sql
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from db_init.database import connect
+from db_init.database import connect_unchecked, other_database, recorded_shard
+from db_init.errors import LoadError
 from db_init.feature_sets.applying import apply_default
 from db_init.history import prepare_years
 from db_init.settings import Settings
+from shared_schemas.shards import ONLY, Shard
 
 READER = "feature_service"
 WRITER = "feature_writer"
@@ -21,16 +23,23 @@ _LOCK = 0x6372_6564_6975
 _ROLES = Path(__file__).parent / "migrations" / "sql" / "roles.sql"
 
 
-def migrate(settings: Settings) -> None:
-    with connect(settings) as connection:
-        _migrate(connection, settings)
+def migrate(settings: Settings, shard: Shard = ONLY) -> None:
+    """The database with that share of the clients. Raises LoadError where it has another one."""
+    url = settings.database_urls[shard.number - 1]
+    with connect_unchecked(url, settings) as connection:
+        _migrate(connection, settings, shard)
 
 
-def _migrate(connection: psycopg.Connection, settings: Settings) -> None:
+def _migrate(connection: psycopg.Connection, settings: Settings, shard: Shard) -> None:
     # Roles belong to the whole server, so the lock must keep out migrations of its other databases, too.
     connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
     connection.commit()
-    _upgrade(settings)
+    recorded = recorded_shard(connection)
+    if recorded not in (ONLY, shard):
+        raise LoadError(other_database(shard, recorded))
+    _upgrade(settings.database_urls[shard.number - 1], settings)
+    if recorded != shard:
+        _record(connection, shard)
     connection.execute(_ROLES.read_bytes())
     apply_default(connection)
     for role, password in ((READER, settings.reader_password), (WRITER, settings.writer_password)):
@@ -48,8 +57,22 @@ def _set_password(connection: psycopg.Connection, role: str, password: str) -> N
     connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(hashed)))
 
 
-def _upgrade(settings: Settings) -> None:
-    engine = create_engine("postgresql+psycopg://", creator=lambda: connect(settings), poolclass=NullPool)
+def _record(connection: psycopg.Connection, shard: Shard) -> None:
+    """What it is, unless it has clients of others: they would not be found."""
+    foreign = "SELECT EXISTS (SELECT FROM online_features WHERE shard_of(client_id, %s) <> %s)"
+    [known] = connection.execute(foreign, [shard.of, shard.number]).fetchone() or [False]
+    if known:
+        raise LoadError(
+            f"It knows clients that {shard} does not have. Begin with a new database, and bring it its share."
+        )
+    connection.execute("INSERT INTO database_shard (number, of_databases) VALUES (%s, %s)", [shard.number, shard.of])
+    connection.commit()
+
+
+def _upgrade(url: str, settings: Settings) -> None:
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: connect_unchecked(url, settings), poolclass=NullPool
+    )
     config = alembic.config.Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.connect() as borrowed:

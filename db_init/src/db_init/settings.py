@@ -5,6 +5,8 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared_schemas.shards import each_url
+
 PREFIX = "DB_INIT_"
 _SECRETS = Path("/run/secrets")
 
@@ -15,7 +17,8 @@ class Settings(BaseSettings):
     )
 
     database_url: SecretStr = Field(
-        description="PostgreSQL, as the role that owns the schema: postgresql://owner@host/db"
+        description="PostgreSQL, as the role that owns the schema: postgresql://owner@host/db. Several URLs with spaces between: each "
+        "has its share of the clients."
     )
     database_password: SecretStr | None = Field(default=None, description="Password, where the URL holds none.")
     reader_password: SecretStr | None = Field(
@@ -43,3 +46,7 @@ class Settings(BaseSettings):
         default=None,
         description="Table that `publish` brings vectors to: dynamodb://TABLE?region=REGION[&endpoint=URL].",
     )
+
+    @property
+    def database_urls(self) -> list[str]:
+        return each_url(self.database_url.get_secret_value())

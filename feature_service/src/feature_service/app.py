@@ -1,6 +1,6 @@
 """Wires the feature service: settings, state, operations."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
@@ -22,8 +22,8 @@ OpenStore = Callable[[Settings], AbstractAsyncContextManager[FeatureStore]]
 OpenWriter = Callable[[Settings, WriteMetrics], AbstractAsyncContextManager[OnlineWrites | None]]
 
 
-async def _ready(ask: Ask[State]) -> None:
-    await ask.state.store.ping(ask)
+async def _ready(ask: Ask[State]) -> Mapping[str, str] | None:
+    return await ask.state.store.ping(ask)
 
 
 def _served_mark(state: State | None) -> str | None:

@@ -4,6 +4,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from service_kit.settings import ServiceSettings, settings_config
 from shared_schemas.online_items import TableAddress
+from shared_schemas.shards import each_url
 
 PREFIX = "FEATURE_SERVICE_"
 POSTGRESQL = "postgresql"
@@ -15,11 +16,13 @@ class Settings(ServiceSettings):
     port: int = Field(default=8001, ge=0, le=65535, description="Port to listen on; 0 is any free one.")
     database_url: SecretStr = Field(
         default=SecretStr("postgresql://feature_service@127.0.0.1:5432/features"),
-        description="PostgreSQL, the system of record, as the role that may only read it. Empty: none, beside a table of DynamoDB.",
+        description="PostgreSQL, the system of record, as the role that may only read it. Several URLs with spaces between: each has its "
+        "share of the clients. Empty: none, beside a table of DynamoDB.",
     )
     database_password: SecretStr | None = Field(default=None, description="Password, where the URL holds none.")
     writer_database_url: SecretStr | None = Field(
-        default=None, description="PostgreSQL, as the role that may write vectors; none: nothing can be written."
+        default=None,
+        description="PostgreSQL, as the role that may write vectors; none: nothing can be written. As many URLs, in the same order.",
     )
     writer_database_password: SecretStr | None = Field(
         default=None, description="Password of that role, where the URL holds none."
@@ -62,6 +65,16 @@ class Settings(ServiceSettings):
         return bool(self.database_url.get_secret_value())
 
     @property
+    def database_urls(self) -> list[str]:
+        """Of each database; where there are several, each knows its share of the clients."""
+        return each_url(self.database_url.get_secret_value())
+
+    @property
+    def writer_database_urls(self) -> list[str]:
+        """None where nothing can be written."""
+        return [] if self.writer_database_url is None else each_url(self.writer_database_url.get_secret_value())
+
+    @property
     def max_store_lag_seconds(self) -> float:
         return (self.max_store_lag_ms or 0) / 1000
 
@@ -71,6 +84,17 @@ class Settings(ServiceSettings):
             raise ValueError("REPLICA_URL and MAX_STORE_LAG_MS belong together")
         if self.replica_url is not None and self.dynamodb is not None:
             raise ValueError("replicas are of PostgreSQL: ONLINE_STORE names a table")
+        return self
+
+    @model_validator(mode="after")
+    def _divides_clients(self) -> "Settings":
+        count = len(self.database_urls)
+        if len(self.writer_database_urls) not in (0, count):
+            raise ValueError("DATABASE_URL and WRITER_DATABASE_URL must name the same databases in the same order")
+        if count > 1 and (self.replica_url is not None or self.dynamodb is not None):
+            raise ValueError(
+                "with several URLs in DATABASE_URL there can be no REPLICA_URL, and no ONLINE_STORE of DynamoDB"
+            )
         return self
 
     @model_validator(mode="after")

@@ -60,12 +60,15 @@ def replicated(servers: tuple[Node, Node], database: str) -> dict[str, object]:
     }
 
 
-@pytest.fixture(params=["postgresql", "replica", "dynamodb"])
+@pytest.fixture(params=["postgresql", "replica", "shards", "dynamodb"])
 def online(request: pytest.FixtureRequest, server: Server, database: str) -> OpenOnline:
     store = "postgresql"
     if request.param == "replica":
         replicated = request.getfixturevalue("replicated")
         return lambda: opened(service_settings(server, database, **replicated))
+    if request.param == "shards":
+        sharded = request.getfixturevalue("sharded")
+        return lambda: opened(sharded.service(database_timeout_seconds=10))
     if request.param == "dynamodb":
         store = request.getfixturevalue("publishing").online_store
     return lambda: opened(service_settings(server, database, online_store=store))

@@ -35,14 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> None:
-    from db_init.database import connect, exclusive  # noqa: PLC0415
+    from db_init.database import exclusive  # noqa: PLC0415
     from db_init.feature_sets.applying import Options, apply  # noqa: PLC0415
     from db_init.feature_sets.reading import read_feature_set  # noqa: PLC0415
+    from db_init.shards import connected, reachable  # noqa: PLC0415
 
     feature_set = read_feature_set(arguments.file)
     options = Options(arguments.drop, arguments.force, arguments.model_dir or settings.model_dir)
-    with connect(settings) as connection, exclusive(connection, say):
-        changes = apply(connection, feature_set, arguments.file.resolve().parent, options)
+    changes: dict[str, None] = {}
+    for shard in reachable(settings):
+        with connected(settings, shard) as connection, exclusive(connection, say):
+            changes |= dict.fromkeys(apply(connection, feature_set, arguments.file.resolve().parent, options))
     name = f"{feature_set.name} ({feature_set.digest[:12]})"
     print(f"{name} is applied" if changes else f"{name} was applied already: nothing changes")
     for change in changes:

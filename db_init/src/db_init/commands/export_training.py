@@ -24,11 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> None:
-    from db_init.database import connect  # noqa: PLC0415
     from db_init.export_training import Folds, export_training  # noqa: PLC0415
 
     wanted = Folds(arguments.folds, arguments.seed) if arguments.folds else None
-    with connect(settings) as connection:
-        last_only = arguments.rows == "last"
-        rows = export_training(connection, arguments.out, last_only=last_only, folds=wanted, memory=settings.memory)
+    rows = export_training(settings, arguments.out, last_only=arguments.rows == "last", folds=wanted)
     print(f"{rows:,} rows in {arguments.out}")

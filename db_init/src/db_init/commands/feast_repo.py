@@ -21,11 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> None:
-    from db_init.database import connect  # noqa: PLC0415
     from db_init.feature_sets.feast_repo import write_repository  # noqa: PLC0415
     from db_init.feature_sets.stored import applied_set  # noqa: PLC0415
+    from db_init.shards import connected, shards  # noqa: PLC0415
 
-    with connect(settings) as connection:
+    with connected(settings, shards(settings)[0], changing=False) as connection:
         feature_set = applied_set(connection).feature_set
     write_repository(arguments.folder, feature_set, arguments.url)
     print(f"A feature repository of {feature_set.name} is in {arguments.folder}: run `feast apply` there.")

@@ -26,12 +26,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> None:
-    from db_init.database import connect  # noqa: PLC0415
+    from db_init.loading.files import check_readable, scan  # noqa: PLC0415
     from db_init.loading.import_features import import_features  # noqa: PLC0415
-    from db_init.loading.report import printed  # noqa: PLC0415
+    from db_init.loading.report import Report, printed  # noqa: PLC0415
+    from db_init.shards import connected, due  # noqa: PLC0415
 
-    with connect(settings) as connection, progress() as steps:
-        report = import_features(
-            connection, arguments.file, memory=settings.memory, steps=steps, say=say, partial=arguments.partial
-        )
+    def what() -> str:
+        check_readable(arguments.file)
+        return f"import-features {'partial ' if arguments.partial else ''}{scan(arguments.file).digest}"
+
+    report = Report()
+    for share in due(settings, what, say):
+        with connected(settings, share.shard) as connection, progress() as steps:
+            imported = import_features(
+                connection,
+                arguments.file,
+                share,
+                memory=settings.memory,
+                steps=steps,
+                say=say,
+                partial=arguments.partial,
+            )
+        report.add(imported)
     print(printed(report, arguments.report))

@@ -45,13 +45,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> None:
-    from db_init.database import connect  # noqa: PLC0415
     from db_init.loading.events.load import load  # noqa: PLC0415
-    from db_init.loading.report import printed  # noqa: PLC0415
+    from db_init.loading.files import check_readable, scan  # noqa: PLC0415
+    from db_init.loading.report import Report, printed  # noqa: PLC0415
+    from db_init.shards import connected, due, only_database  # noqa: PLC0415
 
-    opening = _engine(arguments, settings)
-    with connect(settings) as connection, progress() as steps:
-        report = load(connection, arguments.file, opening, steps, say, feature_set_file=arguments.feature_set)
+    if arguments.retry_quarantined or arguments.engine == "spark":
+        only_database(settings, "load --retry-quarantined" if arguments.retry_quarantined else "load --engine spark")
+
+    def what() -> str:
+        check_readable(arguments.file)
+        return f"load {scan(arguments.file).digest}"
+
+    report = Report()
+    for share in due(settings, what, say):
+        opening = _engine(arguments, settings)
+        with connected(settings, share.shard) as connection, progress() as steps:
+            report.add(
+                load(
+                    connection, arguments.file, opening, steps, say, feature_set_file=arguments.feature_set, share=share
+                )
+            )
     print(printed(report, arguments.report))
 
 

@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> None:
     from db_init.database import connect  # noqa: PLC0415  # heavy
     from db_init.publishing import marks  # noqa: PLC0415
+    from db_init.shards import only_database  # noqa: PLC0415
 
+    only_database(settings, "publish")
     if arguments.stop:
         with connect(settings) as connection:
             marks.stop(connection)

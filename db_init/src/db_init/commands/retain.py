@@ -26,10 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> None:
-    from db_init.database import connect  # noqa: PLC0415  # heavy
     from db_init.progress import say  # noqa: PLC0415
     from db_init.retention import retain  # noqa: PLC0415
+    from db_init.shards import connected, reachable  # noqa: PLC0415
 
-    with connect(settings) as connection:
-        rows, kept = retain(connection, arguments.before, say)
+    rows = kept = 0
+    for shard in reachable(settings):
+        with connected(settings, shard) as connection:
+            dropped = retain(connection, arguments.before, say)
+        rows, kept = rows + dropped.before, kept + dropped.kept
     print(f"{rows:,} events before {arguments.before:%Y-%m-%d}; {kept:,} rows in their place")

@@ -16,6 +16,7 @@ from db_init.loading.quarantine import store_refused
 from db_init.loading.report import Report
 from db_init.loading.vectors import INSTANT, VectorColumns, judge_vectors
 from db_init.progress import Steps
+from db_init.shards import WHOLE, Share
 from shared_schemas.feature_sets import FeatureSet
 
 _SQL = Path(__file__).parent / "sql"
@@ -32,6 +33,7 @@ _STAGE = """
 def import_features(
     connection: psycopg.Connection,
     file: Path,
+    share: Share = WHOLE,
     *,
     memory: str,
     steps: Steps,
@@ -50,12 +52,12 @@ def import_features(
         connection.commit()
         columns = _columns(file, feature_set, partial=partial)
         digest = engine.read(file, steps, columns.needed, (INSTANT,)).digest
-        report = Report(read=engine.count("raw") + engine.count("malformed"))
-        judge_vectors(engine, columns, since)
+        judge_vectors(engine, columns, since, share)
+        report = Report(read=engine.count("vectors") + engine.count("malformed"))
         report.dropped = int(engine.run("SELECT count(*) FROM judged WHERE verdict = 'dropped'")[0][0])
         report.quarantined = dict(engine.run("SELECT reason, count(*) FROM refused GROUP BY ALL"))
         steps.step("writing")
-        _write(connection, engine, report, digest)
+        _write(connection, engine, report, digest, share)
     report.seconds = time.monotonic() - started
     return report
 
@@ -74,7 +76,7 @@ def _named(feature_set: FeatureSet) -> str | None:
     return feature_set.outcome.column if feature_set.outcome else None
 
 
-def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, digest: str) -> None:
+def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, digest: str, share: Share) -> None:
     kept = engine.to_csv(
         "SELECT client_id, instant, said, raw, outcome FROM judged WHERE verdict = 'keep'", engine.folder / "fresh.csv"
     )
@@ -92,5 +94,6 @@ def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, diges
         report.unchanged = accepted - report.loaded
         report.check()
         store_refused(connection, engine, digest)
+        share.record(connection)
     connection.execute("ANALYZE feature_history, online_features")
     connection.commit()

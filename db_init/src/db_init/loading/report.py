@@ -24,6 +24,13 @@ class Report:
                 f"The lines of the file do not add up ({self}). Nothing was changed. This is a defect; please report it."
             )
 
+    def add(self, other: "Report") -> None:
+        """What another database made of its share of the file."""
+        for reason, count in other.quarantined.items():
+            self.quarantined[reason] = self.quarantined.get(reason, 0) + count
+        for name in ("read", "loaded", "unchanged", "dropped", "clients_changed", "seconds"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
     def as_json(self) -> str:
         return json.dumps(asdict(self))
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from db_init.engines.duckdb import DuckDB, identifier, literal
 from db_init.loading.names import GROUP, LINE
 from db_init.loading.values import json_object, json_value
+from db_init.shards import WHOLE, Share
 from shared_schemas.feature_sets import Feature, FeatureSet
 
 INSTANT = "event_timestamp"
@@ -42,10 +43,16 @@ class VectorColumns:
         return tuple(dict.fromkeys([self.client, *(feature.name for feature in self.spoken), *others]))
 
 
-def judge_vectors(engine: DuckDB, columns: VectorColumns, kept_since: datetime | None = None) -> None:
-    """Tables `judged` (client_id, instant, said, raw, outcome, verdict) and `refused`. Before the history is kept, nothing is."""
+def judge_vectors(
+    engine: DuckDB, columns: VectorColumns, kept_since: datetime | None = None, share: Share = WHOLE
+) -> None:
+    """Tables `judged` (client_id, instant, said, raw, outcome, verdict) and `refused`, of a share of the clients.
+
+    Before the history is kept, nothing is.
+    """
     timed = bool(engine.run(f"SELECT 1 FROM raw WHERE {INSTANT} IS NOT NULL LIMIT 1"))
     _parse(engine, columns, timed=timed)
+    share.keep_own(engine, "vectors", "client_id")
     if kept_since is not None:
         early = "reason IS NULL AND instant < ?::TIMESTAMPTZ"
         engine.run(f"UPDATE vectors SET reason = 'before_retention' WHERE {early}", [kept_since.isoformat()])

@@ -1,19 +1,19 @@
 """Vectors as they are answered: read from the online store or the history, batched, and encoded."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
 
-from feature_service.definitions.following import FetchSet, FollowedSet
+from feature_service.definitions.following import FollowedSet
 from feature_service.definitions.vectors import Layout, day_of, encode
 from feature_service.errors import BeforeRetention, NeedsSystemOfRecord
-from feature_service.store.online import OnlineReads, Row
-from feature_service.store.postgresql.record import Record
+from feature_service.store.online import OnlineReads, RecordReads, Row
 from service_kit.batching import Batcher, batcher
 from service_kit.problems import DeadlineExceeded, ProblemError, StoreUnavailable
 from service_kit.request.ask import Ask
+from shared_schemas.shards import ONLY, Shard
 
 log = structlog.get_logger()
 
@@ -28,10 +28,13 @@ class FeatureStore:
     A layout says which features stand in a vector; None: those of the set that is served.
     """
 
-    def __init__(self, online: OnlineReads, record: Record | None, changed_set: FetchSet) -> None:
+    def __init__(
+        self, online: OnlineReads, record: RecordReads | None, feature_set: FollowedSet, shard: Shard = ONLY
+    ) -> None:
         self._online = online
         self._record = record
-        self.feature_set = FollowedSet(changed_set)
+        self._which = {} if shard == ONLY else {"database": shard.number}
+        self.feature_set = feature_set
         self._coalesced: Batcher[int, bytes] = batcher(
             self._current, max_batch=online.most_keys, max_in_flight=online.most_in_flight
         )
@@ -52,11 +55,10 @@ class FeatureStore:
         except (TimeoutError, DeadlineExceeded) as fault:
             raise self._late(fault, ask, own_limit=own_limit) from fault
 
-    @staticmethod
-    def _late(fault: Exception, ask: Ask[object], *, own_limit: bool) -> ProblemError:
+    def _late(self, fault: Exception, ask: Ask[object], *, own_limit: bool) -> ProblemError:
         if not own_limit:
             return DeadlineExceeded()
-        log.warning("store_unavailable", cause=type(fault).__name__, request_id=ask.request_id)
+        log.warning("store_unavailable", cause=type(fault).__name__, request_id=ask.request_id, **self._which)
         return StoreUnavailable()
 
     async def vectors(
@@ -108,11 +110,13 @@ class FeatureStore:
                 found[one] = encode(row, layout, day_of(one[1]))
         return found
 
-    def _of_record(self) -> Record:
+    def _of_record(self) -> RecordReads:
         if self._record is None:
             raise NeedsSystemOfRecord
         return self._record
 
-    async def ping(self, ask: Ask[object]) -> None:
+    async def ping(self, ask: Ask[object]) -> Mapping[str, str] | None:
+        """Return if vectors can be read, with details where there are some."""
         await self._online.ping(ask)
         await self.feature_set.current(ask)
+        return None

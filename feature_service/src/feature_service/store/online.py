@@ -1,4 +1,5 @@
-"""The seam of the online store. It has two halves, as a service that may not write opens one of them only."""
+"""The seam of the online store, and that of the system of record. The first has two halves, as a service that may not write
+opens one of them only."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -46,6 +47,19 @@ class OnlineWrites(Protocol):
 
         `id_column`: name of the client id in the files that lines were refused of.
         """
+
+
+class RecordReads(Protocol):
+    """What only the system of record knows. Raises StoreUnavailable when it cannot answer, and DeadlineExceeded."""
+
+    async def at_instants(self, wanted: Sequence[tuple[int, datetime]], ask: Ask[object]) -> Sequence[Row]:
+        """For each client that had events by its instant: the position in `wanted`, from 1, and the vector.
+
+        Of an instant before the history is kept there is a row with the position below 0, and no vector.
+        """
+
+    async def page(self, after: int, limit: int, ask: Ask[object]) -> Sequence[Row]:
+        """At most `limit` vectors in force of the ids above `after`, in their order."""
 
 
 class OnlineStore(OnlineReads, OnlineWrites, Protocol):

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from feature_service.definitions.following import FollowedSet
 from feature_service.settings import Settings
 from feature_service.store.features import FeatureStore
 from feature_service.store.online import OnlineWrites
@@ -14,6 +15,7 @@ from feature_service.store.replicas.features import DatedFeatureStore
 from feature_service.store.replicas.opening import PRIMARY, open_replication
 from feature_service.store.replicas.reads import BoundedReads
 from feature_service.store.replicas.writes import SeenWrites
+from feature_service.store.shards.opening import open_shards, open_shards_writer
 from shared_schemas.online_items import TableAddress
 
 
@@ -21,12 +23,16 @@ from shared_schemas.online_items import TableAddress
 async def open_store(settings: Settings) -> AsyncIterator[FeatureStore]:
     """A store that follows the feature set in force: in PostgreSQL, or where that is not configured, in DynamoDB."""
     async with AsyncExitStack() as stack:
-        address = settings.dynamodb
-        store = (
-            await _on_postgresql(settings, stack) if address is None else await _on_dynamodb(settings, address, stack)
-        )
+        store = await _opened(settings, stack)
         await stack.enter_async_context(store.feature_set.followed())
         yield store
+
+
+async def _opened(settings: Settings, stack: AsyncExitStack) -> FeatureStore:
+    if len(settings.database_urls) > 1:
+        return await stack.enter_async_context(open_shards(settings))
+    address = settings.dynamodb
+    return await _on_postgresql(settings, stack) if address is None else await _on_dynamodb(settings, address, stack)
 
 
 async def _on_postgresql(settings: Settings, stack: AsyncExitStack) -> FeatureStore:
@@ -36,10 +42,10 @@ async def _on_postgresql(settings: Settings, stack: AsyncExitStack) -> FeatureSt
     await reader.warm(CURRENT, [])
     record, primary = Record(reader), PostgresReads(reader)
     if not replicated:
-        return FeatureStore(primary, record, record.changed_set)
+        return FeatureStore(primary, record, FollowedSet(record.changed_set))
     _, replicas = await stack.enter_async_context(open_replication(settings, followed=True))
     bounded = BoundedReads(primary, replicas, settings.max_store_lag_seconds)
-    return DatedFeatureStore(bounded, primary, record, record.changed_set)
+    return DatedFeatureStore(bounded, primary, record, FollowedSet(record.changed_set))
 
 
 async def _on_dynamodb(settings: Settings, address: TableAddress, stack: AsyncExitStack) -> FeatureStore:
@@ -49,14 +55,18 @@ async def _on_dynamodb(settings: Settings, address: TableAddress, stack: AsyncEx
 
     online = DynamoReads(await stack.enter_async_context(open_table(address, settings.database_timeout_seconds)))
     if not settings.has_record:
-        return FeatureStore(online, None, online.changed_set)
+        return FeatureStore(online, None, FollowedSet(online.changed_set))
     record = Record(await stack.enter_async_context(open_reader(settings)))
-    return FeatureStore(online, record, record.changed_set)
+    return FeatureStore(online, record, FollowedSet(record.changed_set))
 
 
 @asynccontextmanager
 async def open_writer(settings: Settings, metrics: WriteMetrics) -> AsyncIterator[OnlineWrites | None]:
     """What writes; None where no role to write as is configured. PostgreSQL connects when there is something to write."""
+    if len(settings.writer_database_urls) > 1:
+        async with open_shards_writer(settings, metrics) as sharded:
+            yield sharded
+        return
     async with open_record_writer(settings, metrics, publishes=settings.dynamodb is not None) as writer:
         if writer is not None and settings.max_store_lag_ms is not None:
             async with open_replication(settings, followed=False) as (heartbeat, replicas):

@@ -26,6 +26,7 @@ from db_init.loading.quarantine import fetch_refused, settle, store_refused
 from db_init.loading.report import Report
 from db_init.loading.values import json_object, json_value
 from db_init.progress import Steps
+from db_init.shards import WHOLE, Share
 from shared_schemas.feature_sets import Feature, FeatureSet, Source
 
 _SQL = Path(__file__).parents[1] / "sql"
@@ -50,6 +51,7 @@ class _Work:
     source: Source
     report: Report
     steps: Steps
+    share: Share
 
     @property
     def feature_set(self) -> FeatureSet:
@@ -64,6 +66,7 @@ def load(
     say: Callable[[str], None],
     *,
     feature_set_file: Path | None = None,
+    share: Share = WHOLE,
 ) -> Report:
     """Readers see all of the file's effect or none of it. Without a file, the lines in quarantine are tried again.
 
@@ -73,13 +76,14 @@ def load(
     with opening as engine, exclusive(connection, say):
         prepare_years(connection)
         applied, source = _with_source(connection, feature_set_file)
-        work = _Work(connection, engine, applied, source, Report(), steps)
+        work = _Work(connection, engine, applied, source, Report(), steps, share)
         digest = _read(work, file)
-        work.report.read = engine.count("raw") + engine.count("malformed")
         latest = datetime.now(UTC) + _TOLERATED
         since = kept_since(connection)
         connection.commit()
         engine.keep("lines", parsed(engine.table("raw"), applied.feature_set, source, latest, since))
+        share.keep_own(engine, "lines", CLIENT)
+        work.report.read = engine.count("lines") + engine.count("malformed")
         steps.step("comparing with what is stored")
         fetch_stored(connection, engine, source)
         _judge(work)
@@ -244,5 +248,6 @@ def _write(work: _Work, digest: str | None) -> None:
             settle(connection, engine)
         else:
             store_refused(connection, engine, digest)
+        work.share.record(connection)
     connection.execute("ANALYZE feature_history, online_features")
     connection.commit()

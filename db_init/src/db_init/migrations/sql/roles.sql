@@ -33,6 +33,8 @@ GRANT SELECT ON online_changes TO feature_writer;
 REVOKE ALL ON FUNCTION write_features(bigint, timestamptz, json) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION write_features(bigint, timestamptz, json) TO feature_writer;
 GRANT SELECT ON history_retention TO feature_reader;
+-- Read on each new connection.
+GRANT SELECT ON database_shard TO feature_reader, feature_writer;
 -- The heartbeat is all that the role which reads may write, and only through its function.
 GRANT SELECT ON store_heartbeats TO feature_reader;
 REVOKE ALL ON FUNCTION beat_store(uuid, bigint) FROM PUBLIC;

@@ -1,6 +1,7 @@
 """The door to PostgreSQL: pools of connections, and what the driver's faults mean to a caller."""
 
 import re
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 import structlog
@@ -10,10 +11,17 @@ from pydantic import SecretStr
 from service_kit.problems import StoreUnavailable
 from service_kit.request.ask import Ask
 from service_kit.telemetry.metrics import retries
+from shared_schemas.shards import ONLY, Shard
 
 log = structlog.get_logger()
 
+
+class OtherDatabase(Exception):
+    """A database records that it has another share of the clients than it is asked for."""
+
+
 FAULTS = (
+    OtherDatabase,
     OSError,
     TimeoutError,
     pgproto.BufferError,  # what comes is not the protocol
@@ -55,10 +63,33 @@ def statement(sql: str) -> tuple[str, dict[str, str]]:
 _TABLE = re.compile(r"\bFROM (?!\()(\w+)")
 
 
-def unavailable(fault: Exception, ask: Ask[object]) -> StoreUnavailable:
+def unavailable(fault: Exception, ask: Ask[object], shard: Shard = ONLY) -> StoreUnavailable:
     """The problem that one of FAULTS is to a caller. Logs the cause, which the answer does not tell."""
-    log.warning("store_unavailable", cause=type(fault).__name__, request_id=ask.request_id)
+    which = {} if shard == ONLY else {"database": shard.number}
+    log.warning("store_unavailable", cause=type(fault).__name__, request_id=ask.request_id, **which)
     return StoreUnavailable()
+
+
+_RECORDED = "SELECT number, of_databases FROM database_shard"
+
+
+def checking(shard: Shard) -> Callable[[asyncpg.Connection], Awaitable[None]]:
+    """Looks at each new connection of a pool: a database that knows other clients would answer that there is no such client.
+
+    Raises OtherDatabase.
+    """
+
+    async def check(connection: asyncpg.Connection) -> None:
+        try:
+            row = await connection.fetchrow(_RECORDED)
+        except asyncpg.UndefinedTableError:  # of a release that had one database only
+            row = None
+        recorded = ONLY if row is None else Shard(*row)
+        if recorded != shard:
+            log.error("database_is_another", asked_for=str(shard), is_recorded_as=str(recorded))
+            raise OtherDatabase
+
+    return check
 
 
 def revealed(secret: SecretStr | None) -> str | None:

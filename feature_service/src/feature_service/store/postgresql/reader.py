@@ -7,17 +7,19 @@ from contextlib import asynccontextmanager, suppress
 import asyncpg
 
 from feature_service.settings import Settings
-from feature_service.store.postgresql.faults import FAULTS, LOST, RETRIES, revealed, statement, unavailable
+from feature_service.store.postgresql.faults import FAULTS, LOST, RETRIES, checking, revealed, statement, unavailable
 from service_kit.problems import DeadlineExceeded, StoreUnavailable
 from service_kit.request.ask import Ask
 from service_kit.telemetry.tracing import Tracing, tracing
+from shared_schemas.shards import ONLY, Shard
 
 
 class Reader:
     """Runs statements that only read. Raises StoreUnavailable when PostgreSQL cannot answer in `timeout_seconds`."""
 
-    def __init__(self, pool: asyncpg.Pool, connections: int, timeout_seconds: float) -> None:
+    def __init__(self, pool: asyncpg.Pool, connections: int, timeout_seconds: float, shard: Shard = ONLY) -> None:
         self._pool = pool
+        self.shard = shard
         self.timeout_seconds = timeout_seconds
         self._turns = asyncio.Semaphore(connections)
         self._connections = connections
@@ -47,7 +49,7 @@ class Reader:
         except FAULTS as fault:
             if until < latest and isinstance(fault, TimeoutError):
                 raise DeadlineExceeded from fault
-            raise unavailable(fault, ask) from fault
+            raise unavailable(fault, ask, self.shard) from fault
 
     async def _ask(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         connection = await self._take()
@@ -96,8 +98,10 @@ class Reader:
 class TracedReader(Reader):
     """Each statement is a span of what it is run for: its text, never its values."""
 
-    def __init__(self, pool: asyncpg.Pool, connections: int, timeout_seconds: float, traces: Tracing) -> None:
-        super().__init__(pool, connections, timeout_seconds)
+    def __init__(
+        self, pool: asyncpg.Pool, connections: int, timeout_seconds: float, shard: Shard, traces: Tracing
+    ) -> None:
+        super().__init__(pool, connections, timeout_seconds, shard)
         self._traces = traces
 
     async def _ask(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
@@ -116,6 +120,7 @@ async def open_reader(
     settings: Settings,
     *,
     url: str | None = None,
+    shard: Shard = ONLY,
     connections: int | None = None,
     seconds: float | None = None,
     server_settings: Mapping[str, str] | None = None,
@@ -124,20 +129,21 @@ async def open_reader(
     """A reader whose pool is open, or opens itself as soon as PostgreSQL is there. What is not given is as in the settings."""
     limits = connections or settings.database_connections, seconds or settings.database_timeout_seconds
     pool = asyncpg.create_pool(
-        url or revealed(settings.database_url),
+        url or settings.database_urls[shard.number - 1],
         password=revealed(settings.database_password),
         min_size=0,
         max_size=2 * limits[0],  # half of them for what takes the place of those that hang
         timeout=limits[1],
         command_timeout=limits[1],
         max_inactive_connection_lifetime=0,
+        init=checking(shard),
         reset=_no_reset,
         server_settings={"application_name": "feature_service", **(server_settings or {})},
         target_session_attrs=target_session_attrs,
     )
     await pool
     traces = tracing()
-    reader = Reader(pool, *limits) if traces is None else TracedReader(pool, *limits, traces)
+    reader = Reader(pool, *limits, shard) if traces is None else TracedReader(pool, *limits, shard, traces)
     try:
         yield reader
     finally:

@@ -42,10 +42,6 @@ class Record:
         self._reader = reader
 
     async def at_instants(self, wanted: Sequence[tuple[int, datetime]], ask: Ask[object]) -> Sequence[Row]:
-        """For each client that had events by its instant: the position in `wanted`, from 1, and the vector.
-
-        Of an instant before the history is kept there is a row with the position below 0, and no vector.
-        """
         return await self._reader.fetch(
             ask, _AS_OF, [client_id for client_id, _ in wanted], [instant for _, instant in wanted]
         )

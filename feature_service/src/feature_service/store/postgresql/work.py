@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 import asyncpg
 
 from feature_service.settings import Settings
-from feature_service.store.postgresql.faults import FAULTS, LOST, RETRIES, revealed, unavailable
+from feature_service.store.postgresql.faults import FAULTS, LOST, RETRIES, checking, revealed, unavailable
 from service_kit.problems import DeadlineExceeded
 from service_kit.request.ask import Ask
 from service_kit.telemetry.tracing import Tracing, tracing
+from shared_schemas.shards import ONLY, Shard
 
 T = TypeVar("T")
 
@@ -23,8 +24,9 @@ _SEEN_BY_STANDBYS = {"synchronous_commit": "remote_apply"}
 class Work:
     """Work on the connections of a pool that takes at most so many seconds, the wait for a connection included."""
 
-    def __init__(self, pool: asyncpg.Pool, seconds: float) -> None:
+    def __init__(self, pool: asyncpg.Pool, seconds: float, shard: Shard = ONLY) -> None:
         self._pool = pool
+        self._shard = shard
         self._seconds = seconds
         self._leaving = set[asyncio.Task[Any]]()
 
@@ -39,7 +41,7 @@ class Work:
         except FAULTS as fault:
             if until < latest and isinstance(fault, TimeoutError):
                 raise DeadlineExceeded from fault
-            raise unavailable(fault, ask) from fault
+            raise unavailable(fault, ask, self._shard) from fault
         finally:
             if not task.done():
                 task.cancel()
@@ -80,8 +82,8 @@ class Work:
 class TracedWork(Work):
     """What is done is a span of the request that it is done for."""
 
-    def __init__(self, pool: asyncpg.Pool, seconds: float, traces: Tracing) -> None:
-        super().__init__(pool, seconds)
+    def __init__(self, pool: asyncpg.Pool, seconds: float, shard: Shard, traces: Tracing) -> None:
+        super().__init__(pool, seconds, shard)
         self._traces = traces
 
     async def _once(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
@@ -90,14 +92,15 @@ class TracedWork(Work):
 
 
 @asynccontextmanager
-async def open_work(settings: Settings, seconds: float) -> AsyncIterator[Work]:
+async def open_work(settings: Settings, seconds: float, shard: Shard = ONLY) -> AsyncIterator[Work]:
     pool = asyncpg.create_pool(
-        revealed(settings.writer_database_url),
+        settings.writer_database_urls[shard.number - 1],
         password=revealed(settings.writer_database_password),
         min_size=0,
         max_size=_CONNECTIONS,
         timeout=settings.database_timeout_seconds,
         command_timeout=seconds,
+        init=checking(shard),
         server_settings={
             "application_name": "feature_service",
             "default_transaction_isolation": "read committed",  # what the statements here count on
@@ -107,7 +110,7 @@ async def open_work(settings: Settings, seconds: float) -> AsyncIterator[Work]:
     await pool
     try:
         traces = tracing()
-        yield Work(pool, seconds) if traces is None else TracedWork(pool, seconds, traces)
+        yield Work(pool, seconds, shard) if traces is None else TracedWork(pool, seconds, shard, traces)
     finally:
         try:
             async with asyncio.timeout(settings.database_timeout_seconds):

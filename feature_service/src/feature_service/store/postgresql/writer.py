@@ -16,6 +16,7 @@ from feature_service.store.postgresql.work import Work, open_work
 from service_kit.problems import StoreUnavailable
 from service_kit.request.ask import Ask
 from shared_schemas.online_items import Change
+from shared_schemas.shards import ONLY, Shard
 
 log = structlog.get_logger()
 
@@ -191,14 +192,14 @@ def _traces(client_id: int) -> tuple[str, str, str, str]:
 
 @asynccontextmanager
 async def open_record_writer(
-    settings: Settings, metrics: WriteMetrics, *, publishes: bool = False
+    settings: Settings, metrics: WriteMetrics, shard: Shard = ONLY, *, publishes: bool = False
 ) -> AsyncIterator[FeatureWriter | None]:
     """A writer, whose pool connects when there is something to write; None where no role to write as is configured."""
     if settings.writer_database_url is None:
         yield None
         return
     async with (
-        open_work(settings, settings.database_timeout_seconds) as writes,
-        open_work(settings, _ERASURE_SECONDS) as erasures,
+        open_work(settings, settings.database_timeout_seconds, shard) as writes,
+        open_work(settings, _ERASURE_SECONDS, shard) as erasures,
     ):
         yield FeatureWriter(writes, erasures, metrics, publishes=publishes)

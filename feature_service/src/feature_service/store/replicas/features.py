@@ -6,11 +6,10 @@ from datetime import datetime
 from math import ceil
 from typing import NamedTuple
 
-from feature_service.definitions.following import FetchSet
+from feature_service.definitions.following import FollowedSet
 from feature_service.definitions.vectors import Layout
 from feature_service.store.features import FeatureStore
-from feature_service.store.online import OnlineReads
-from feature_service.store.postgresql.record import Record
+from feature_service.store.online import OnlineReads, RecordReads
 from feature_service.store.replicas.reads import BoundedReads
 from service_kit.batching import Batcher, batcher
 from service_kit.problems import DeadlineExceeded
@@ -32,8 +31,8 @@ class DatedFeatureStore(FeatureStore):
     Each answer with vectors in force, or with the word that there are none, says in its header how old they may be.
     """
 
-    def __init__(self, bounded: BoundedReads, primary: OnlineReads, record: Record, changed_set: FetchSet) -> None:
-        super().__init__(primary, record, changed_set)
+    def __init__(self, bounded: BoundedReads, primary: OnlineReads, record: RecordReads, followed: FollowedSet) -> None:
+        super().__init__(primary, record, followed)
         self._bounded = bounded
         self._dated: Batcher[int, Dated] = batcher(
             self._dated_vectors, max_batch=primary.most_keys, max_in_flight=primary.most_in_flight
