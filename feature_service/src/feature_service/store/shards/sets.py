@@ -47,7 +47,10 @@ class AgreedSet:
     def _note(self, *, differ: bool) -> None:
         if differ is not self.differ:
             self.differ = differ
-            log.log(40 if differ else 20, "feature_sets_differ" if differ else "feature_sets_agree")
+            if differ:
+                log.error("feature_sets_differ")
+            else:
+                log.info("feature_sets_agree")
 
 
 def _content(row: SetRow) -> str:
