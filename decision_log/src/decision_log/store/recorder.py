@@ -89,7 +89,8 @@ class Recorder:
         self._waiting_entries += len(entries)
         if self._scheduled is None:
             if not self._in_flight or self._waiting_entries >= _GROUP:
-                self._scheduled = loop.call_soon(self._depart)  # what arrives in the same turn of the loop shares the group
+                # What arrives in the same turn of the loop shares the group.
+                self._scheduled = loop.call_soon(self._depart)
             else:
                 self._scheduled = loop.call_later(_PATIENCE_SECONDS, self._depart)
         if call.deadline < self._next_sweep:
