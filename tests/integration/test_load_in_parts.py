@@ -78,7 +78,7 @@ def loaded_in_turn(settings: Settings, folder: Path, files: list[list[Loan]]) ->
 @pytest.mark.timeout(300)
 @given(parts())
 @hypothesis_settings(
-    max_examples=80,
+    max_examples=50,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],  # to make an example smaller takes minutes
