@@ -6,31 +6,23 @@ killed. What the two exchange passes through the load's folder (TMPDIR) as Parqu
 folder: they do with a local master, and with a cluster that shares it. They need no Python.
 """
 
-import os
-import re
 import shutil
-import socket
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import ibis
 
 from db_init.engines.dialects import SPARK
 from db_init.engines.duckdb import DuckDB, open_folder
+from db_init.engines.spark_session import spark_errors, start_session
 from db_init.errors import LoadError
 from db_init.loading.files import Scan
 from db_init.progress import Steps
 
-_INSTALL = "python -m pip install 'ibis-framework[pyspark]'"
 _CHUNK = 1 << 20
 _PART_BYTES = 32 << 20
-_LEAST_MEGABYTES = 512
-_MEGABYTES = {"": 1 / 1_048_576, "K": 1 / 1_024, "M": 1, "G": 1_024, "T": 1_048_576}
-_QUIET = "rootLogger.level = off\n"
 
 
 class Spark:
@@ -134,59 +126,14 @@ class Spark:
             )
 
 
-def _megabytes(memory: str) -> int:
-    number, unit = re.fullmatch(r"([0-9.]+) ?([KMGT]?)I?B", memory.upper()).groups()  # type: ignore[union-attr]  # settings check it
-    return max(_LEAST_MEGABYTES, int(float(number) * _MEGABYTES[unit]))
-
-
-def _configuration(folder: Path, memory: str, master: str) -> dict[str, Any]:
-    quiet = folder / "log4j2.properties"
-    quiet.write_text(_QUIET)
-    local = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-    return (local if master.startswith("local") else {}) | {
-        "spark.driver.memory": f"{_megabytes(memory)}m",
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={quiet.as_uri()}",
-        "spark.local.dir": str(folder / "spark"),
-        "spark.sql.warehouse.dir": (folder / "warehouse").as_uri(),
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
-        "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-    }
-
-
-def _session(folder: Path, memory: str, master: str) -> Any:
-    try:
-        from pyspark.sql import SparkSession  # noqa: PLC0415  # an optional extra
-    except ImportError as error:
-        raise LoadError(f"The engine Spark is not installed: {_INSTALL}") from error
-    if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
-        raise LoadError("The engine Spark needs Java 17 or newer: install it, or set JAVA_HOME.")
-    builder = SparkSession.builder.master(master).appName("db_init")
-    try:
-        return builder.config(map=_configuration(folder, memory, master)).getOrCreate()
-    except _spark_errors() as error:
-        raise LoadError(
-            f"Spark does not start with the master {master}: check its address, and Java's version."
-        ) from error
-
-
-def _spark_errors() -> tuple[type[Exception], ...]:
-    from py4j.protocol import Py4JError  # noqa: PLC0415
-    from pyspark.errors import PySparkException  # noqa: PLC0415
-
-    return (PySparkException, Py4JError)
-
-
 @contextmanager
 def open_spark(memory: str, master: str) -> Iterator[Spark]:
     with open_folder(memory) as folder:
-        session = _session(folder, memory, master)
+        session = start_session(folder, memory, master)
         duckdb = DuckDB(folder, memory)
         try:
             yield Spark(duckdb, session)
-        except _spark_errors() as error:
+        except spark_errors() as error:
             raise LoadError(
                 f"Spark failed ({type(error).__name__}). Nothing was changed; with more DB_INIT_MEMORY it may succeed."
             ) from error
