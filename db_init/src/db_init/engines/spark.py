@@ -37,13 +37,17 @@ class Spark:
         self._session = session
         self._types = PySparkSchema
         self._expressions = ibis.pyspark.connect(session)
+        self._asked = 0
 
     @property
     def folder(self) -> Path:
         return self._duckdb.folder
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in self._session.sql(query).collect()]
+        self._asked += 1
+        name = f"asked_{self._asked}"
+        self.make(name, query)
+        return self._duckdb.ask(f"FROM {self._files(name)}")
 
     def make(self, name: str, query: str) -> None:
         self._write(name, self._session.sql(query))
@@ -59,7 +63,7 @@ class Spark:
         return self.table(name)
 
     def count(self, name: str) -> int:
-        return self._duckdb.count(f"read_parquet('{self._parts(name)}/*.parquet')")
+        return self._duckdb.count(self._files(name))
 
     def to_csv(self, query: str, file: Path) -> Path:
         """Executors write parts, which are put together here."""
@@ -103,6 +107,9 @@ class Spark:
     def _parts(self, name: str) -> Path:
         return self.folder / f"{name}.parts"
 
+    def _files(self, name: str) -> str:
+        return f"read_parquet('{self._parts(name)}/*.parquet')"
+
     def _view(self, name: str) -> None:
         self._session.read.parquet(self._parts(name).as_uri()).createOrReplaceTempView(name)
 
@@ -126,6 +133,12 @@ class Spark:
             )
 
 
+def _remedy(error: Exception) -> str:
+    if "FileNotFoundException" in str(error):
+        return "the executors of a cluster must share the folder of temporary files (TMPDIR)"
+    return "with more memory it may succeed (DB_INIT_MEMORY, and spark.executor.memory on a cluster)"
+
+
 @contextmanager
 def open_spark(memory: str, master: str) -> Iterator[Spark]:
     with open_folder(memory) as folder:
@@ -134,9 +147,7 @@ def open_spark(memory: str, master: str) -> Iterator[Spark]:
         try:
             yield Spark(duckdb, session)
         except spark_errors() as error:
-            raise LoadError(
-                f"Spark failed ({type(error).__name__}). Nothing was changed; with more DB_INIT_MEMORY it may succeed."
-            ) from error
+            raise LoadError(f"Spark failed ({type(error).__name__}). Nothing was changed; {_remedy(error)}.") from error
         finally:
             duckdb.ibis.disconnect()
             session.stop()
