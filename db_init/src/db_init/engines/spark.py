@@ -38,6 +38,8 @@ class Spark:
         self._types = PySparkSchema
         self._expressions = ibis.pyspark.connect(session)
         self._asked = 0
+        self._bytes = 0
+        self._divide(0)
 
     @property
     def folder(self) -> Path:
@@ -87,6 +89,7 @@ class Spark:
         parts.mkdir()
         self._duckdb.parquet_of_csv(file, columns, parts / "all.parquet")
         self._view(name)
+        self._divide(file.stat().st_size)
 
     def read(self, file: Path, steps: Steps, needed: Sequence[str], optional: Sequence[str] = ()) -> Scan:
         scanned = self._duckdb.read(file, steps, needed, optional)
@@ -100,9 +103,10 @@ class Spark:
         return scanned
 
     def _divide(self, size: int) -> None:
-        """A shuffle gets so many parts that all cores work, and that none is too large for a core's share of memory."""
+        """There are so many bytes more. A shuffle has so many parts that all cores work and that each part is small."""
+        self._bytes += size
         cores = self._session.sparkContext.defaultParallelism
-        self._session.conf.set("spark.sql.shuffle.partitions", max(cores, size // _PART_BYTES))
+        self._session.conf.set("spark.sql.shuffle.partitions", max(cores, self._bytes // _PART_BYTES))
 
     def _parts(self, name: str) -> Path:
         return self.folder / f"{name}.parts"
