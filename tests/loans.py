@@ -46,7 +46,9 @@ def run(settings: Settings, *arguments: object) -> int:
     return main([str(argument) for argument in arguments])
 
 
-def loaded(settings: Settings, capsys: pytest.CaptureFixture[str], file: Path, *options: object) -> dict[str, Any]:
+def loaded(
+    settings: Settings, capsys: pytest.CaptureFixture[str], file: Path | str, *options: object
+) -> dict[str, Any]:
     capsys.readouterr()
     assert run(settings, "load", file, "--report", "json", *options) == 0
     report: dict[str, Any] = json.loads(capsys.readouterr().out)

@@ -4,9 +4,10 @@ import csv
 import json
 import os
 import random
-import shutil
+import struct
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,12 @@ import psycopg
 import pytest
 
 from db_init.__main__ import main
+from db_init.engines.duckdb import open_duckdb
+from db_init.engines.spark import open_spark
 from db_init.settings import Settings
 from loans import Capture, loaded, loan, rows, run, write
+from running import free_port
+from spark_cluster import MISSING, standalone
 
 TABLES = (
     "SELECT client_id, event_timestamp, event_id, said::text, raw::text, outcome FROM feature_history ORDER BY event_id",
@@ -64,42 +69,131 @@ def dirty(file: Path, clients: int) -> Path:
     return file
 
 
-def loaded_by_spark(settings: Settings, file: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "db_init", "load", str(file), "--report", "json"]
-    done = subprocess.run(
-        [*command, "--engine", "spark", "--spark-master", "local[2]"],
+GOOD_BY_NOW = "UPDATE quarantine SET row = jsonb_set(row, '{loan_amount}', '\"77\"') WHERE reason LIKE 'loan_amount%'"
+
+
+def load_by_spark(settings: Settings, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "db_init", "load", *map(str, arguments), "--engine", "spark"],
         env=os.environ | {"DB_INIT_DATABASE_URL": settings.database_url.get_secret_value()},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def loaded_by_spark(settings: Settings, *arguments: object) -> dict[str, Any]:
+    done = load_by_spark(settings, *arguments, "--report", "json")
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return report
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java")
-def test_spark_and_duckdb_agree_row_for_row(settings: Settings, tmp_path: Path, capsys: Capture) -> None:
-    whole = dirty(tmp_path / "whole.csv", 4_900)
+def halves(folder: Path, clients: int) -> tuple[Path, Path]:
+    """Every second line of a dirty file, and all of it, which corrects what the half has stored."""
+    whole = dirty(folder / "whole.csv", clients)
     lines = whole.read_text().splitlines(keepends=True)
-    part = tmp_path / "part.csv"
+    part = folder / "part.csv"
     part.write_text("".join([lines[0], *lines[1::2]]))
-    found: dict[tuple[str, str], list[Any]] = {}
-    for engine in ("duckdb", "spark"):
-        with psycopg.connect(settings.database_url.get_secret_value()) as connection:
-            connection.execute("TRUNCATE feature_history, online_features, quarantine")
-        for file in (part, whole):  # the second corrects what the first has stored
-            report = loaded(settings, capsys, file) if engine == "duckdb" else loaded_by_spark(settings, file)
-            del report["seconds"]
-            found[engine, file.name] = [report, *(rows(settings, query) for query in TABLES)]
-    for file in (part, whole):
-        for one, other in zip(found["duckdb", file.name], found["spark", file.name], strict=True):
-            assert one == other
-    report = found["spark", "whole.csv"][0]
+    return part, whole
+
+
+def found(settings: Settings, report: dict[str, Any]) -> list[Any]:
+    """All that a load has left behind."""
+    return [report | {"seconds": 0}, *(rows(settings, query) for query in TABLES)]
+
+
+def emptied(settings: Settings) -> None:
+    with psycopg.connect(settings.database_url.get_secret_value()) as connection:
+        connection.execute("TRUNCATE feature_history, online_features, quarantine")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+def test_spark_and_duckdb_agree_row_for_row(settings: Settings, tmp_path: Path, capsys: Capture) -> None:
+    part, whole = halves(tmp_path, 4_900)
+    by_duckdb = [found(settings, loaded(settings, capsys, file)) for file in (part, whole)]
+    emptied(settings)
+    by_spark = [
+        found(settings, loaded_by_spark(settings, file, "--spark-master", "local[2]")) for file in (part, whole)
+    ]
+    for one, other in zip(by_duckdb, by_spark, strict=True):
+        for expected, made in zip(one, other, strict=True):
+            assert expected == made
+    report = by_spark[1][0]
     assert report["read"] > 100_000
     assert len(report["quarantined"]) >= 12
     assert min(report["dropped"], report["unchanged"], report["loaded"]) > 100
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+def test_a_cluster_and_duckdb_agree_row_for_row(settings: Settings, tmp_path: Path, capsys: Capture) -> None:
+    part, whole = halves(tmp_path, 150)
+    loaded(settings, capsys, part)
+    expected = found(settings, loaded(settings, capsys, whole))
+    emptied(settings)
+    loaded(settings, capsys, part)
+    with standalone(tmp_path) as cluster:
+        made = found(settings, loaded_by_spark(settings, whole, "--spark-master", cluster.master))
+        assert [len(list(worker.glob("app-*"))) for worker in cluster.folders] == [1, 1]
+    for one, other in zip(expected, made, strict=True):
+        assert one == other
+    assert min(made[0][key] for key in ("loaded", "unchanged")) > 1_000
+    assert len(made[0]["quarantined"]) >= 12
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+def test_spark_takes_lines_out_of_quarantine_as_duckdb_does(
+    settings: Settings, tmp_path: Path, capsys: Capture
+) -> None:
+    whole = dirty(tmp_path / "whole.csv", 150)
+    made = []
+    for retry in (partial(loaded, settings, capsys), partial(loaded_by_spark, settings, "--spark-master", "local[1]")):
+        emptied(settings)
+        loaded(settings, capsys, whole)
+        with psycopg.connect(settings.database_url.get_secret_value()) as connection:
+            connection.execute(GOOD_BY_NOW)
+        made.append(found(settings, retry("--retry-quarantined")))
+    for one, other in zip(*made, strict=True):
+        assert one == other
+    assert made[1][0]["loaded"] > 0
+    assert sum(made[1][0]["quarantined"].values()) > 0
+
+
+@pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+def test_a_master_that_does_not_answer_is_one_line(settings: Settings, loans_file: Path) -> None:
+    write(loans_file, [loan(1)])
+    master = f"spark://127.0.0.1:{free_port()}"
+    done = load_by_spark(settings, loans_file, "--spark-master", master)
+    assert done.returncode == 1
+    assert done.stderr == f"No Spark master answers at {master}: check the address, and that it runs.\n"
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+def test_spark_and_duckdb_write_each_number_and_text_alike(tmp_path: Path) -> None:
+    chance = random.Random(5)
+    numbers = [struct.unpack("d", struct.pack("Q", chance.getrandbits(64)))[0] for _ in range(20_000)]
+    numbers += [chance.random() * 10.0**power for power in range(-8, 24) for _ in range(100)]
+    numbers += [sign * 10.0**power for power in range(-323, 309) for sign in (1, -1)]
+    numbers += [place * 5e-324 for place in range(1_000)] + [-0.0, 2e-3, 8.41e21, 2e23, 9007199254740993.0]
+    texts = [chr(mark) for mark in range(1, 0x3000)] + ["", "[]", '"]', "\\'", "\U0001f600"]
+    file = tmp_path / "given.csv"
+    with file.open("w", newline="") as out:
+        lines = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)
+        lines.writerows([place, number, texts[place % len(texts)]] for place, number in enumerate(numbers))
+    written = []
+    for opening in (open_duckdb("1GB"), open_spark("1GB", "local[1]")):
+        with opening as engine:
+            engine.from_csv("given", file, {"place": "BIGINT", "number": "DOUBLE", "words": "VARCHAR"})
+            number, text = (engine.dialect.json_value(*value) for value in (("number", "number"), ("words", "text")))
+            engine.make("said", f"SELECT place, {number} AS number, {text} AS words FROM given")
+            written.append(sorted(engine.ask("SELECT place, number, words FROM said")))
+    by_duckdb, by_spark = written
+    assert [(one, other) for one, other in zip(by_duckdb, by_spark, strict=True) if one != other] == []
+    assert len(by_spark) == len(numbers)
 
 
 def test_without_spark_one_line_says_how_to_get_it(settings: Settings, loans_file: Path) -> None:
@@ -125,19 +219,3 @@ def test_without_java_one_line_says_so(
     monkeypatch.delenv("JAVA_HOME", raising=False)
     assert run(settings, "load", write(loans_file, [loan(1)]), "--engine", "spark") == 1
     assert capsys.readouterr().err == "The engine Spark needs Java 17 or newer: install it, or set JAVA_HOME.\n"
-
-
-@pytest.mark.timeout(120)
-@pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java")
-def test_a_master_that_is_none_is_one_line(settings: Settings, loans_file: Path) -> None:
-    write(loans_file, [loan(1)])
-    done = subprocess.run(
-        [sys.executable, "-m", "db_init", "load", str(loans_file), "--engine", "spark", "--spark-master", "nonsense"],
-        env=os.environ | {"DB_INIT_DATABASE_URL": settings.database_url.get_secret_value()},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("Spark does not start with the master nonsense")
-    assert "Traceback" not in done.stderr

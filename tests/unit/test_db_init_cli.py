@@ -16,6 +16,18 @@ USAGE = {
     "no file": (["load"], "EVENTS --retry-quarantined is required"),
     "a file and the quarantine": (["load", "x.csv", "--retry-quarantined"], "not allowed with argument EVENTS"),
     "an unknown engine": (["load", "x.csv", "--engine", "abacus"], "invalid choice"),
+    "a master that is none": (
+        ["load", "x.csv", "--engine", "spark", "--spark-master", "nonsense"],
+        "'nonsense' is no Spark master",
+    ),
+    "a master without a port": (
+        ["load", "x.csv", "--engine", "spark", "--spark-master", "spark://one"],
+        "such as local[2] or spark://",
+    ),
+    "a master with no such port": (
+        ["load", "x.csv", "--engine", "spark", "--spark-master", "spark://one:65536"],
+        "is no Spark master",
+    ),
     "a time that is none": (["migrate", "--wait", "nan"], "no number of seconds"),
     "a time below 0": (["migrate", "--wait=-1"], "no number of seconds"),
     "no clients": (["sample", "--clients", "0", "--seed", "1", "--out", "x"], "no whole number above 0"),
@@ -64,6 +76,14 @@ def test_a_setting_that_cannot_be_is_named(
         monkeypatch.setenv(variable, value)
     assert main(["load", "loans.csv"]) == 1
     assert capsys.readouterr().err == f"{message}\n"
+
+
+def test_a_spark_master_goes_with_spark(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("DB_INIT_DATABASE_URL", "postgresql://owner@localhost:1/features")
+    with pytest.raises(SystemExit) as stopped:
+        main(["load", "loans.csv", "--spark-master", "spark://one:7077"])
+    assert stopped.value.code == 2
+    assert "--spark-master: goes with --engine spark" in capsys.readouterr().err
 
 
 def sample(out: Path, seed: int, clients: int = 40) -> Path:

@@ -1,7 +1,14 @@
 """Arguments that several commands take, and how they are read."""
 
 import argparse
+import re
 from pathlib import Path
+
+_ADDRESS = r"([a-zA-Z0-9_.-]+|\[[0-9a-fA-F:.]+\]):([1-9][0-9]{0,4})"
+_SPARK_MASTER = re.compile(
+    rf"local(\[([1-9][0-9]*|[*])\])?|local-cluster\[[0-9]+,[0-9]+,[0-9]+\]|spark://{_ADDRESS}(,{_ADDRESS})*|yarn|k8s://.+"
+)
+_LARGEST_PORT = 65_535
 
 
 def positive(text: str) -> int:
@@ -24,6 +31,14 @@ def seconds(text: str) -> float:
     if not 0 <= given < 1e6:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
     return given
+
+
+def spark_master(text: str) -> str:
+    if not _SPARK_MASTER.fullmatch(text) or any(
+        int(port) > _LARGEST_PORT for port in re.findall(r":([0-9]+)(?=,|$)", text)
+    ):
+        raise argparse.ArgumentTypeError(f"{text!r} is no Spark master such as local[2] or spark://HOST:PORT")
+    return text
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from db_init.commands.arguments import add_report, add_wait
+from db_init.commands.arguments import add_report, add_wait, spark_master
 from db_init.progress import progress, say
 from db_init.settings import Settings
 
@@ -17,6 +17,9 @@ EPILOG = (
     "The feature set in force says which columns are read and which pipeline computes the features. Lines that cannot be "
     "used are kept in the table quarantine. The same file twice changes nothing."
 )
+
+
+_LOCAL = "local[*]"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,10 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=["duckdb", "spark"], default="duckdb", help="what computes the features")
     parser.add_argument(
         "--spark-master",
-        default="local[*]",
+        type=spark_master,
         metavar="URL",
-        help="with --engine spark: where it runs (default: local[*]); a cluster must share this machine's TMPDIR",
+        help=f"with --engine spark: where it runs, such as spark://HOST:PORT (default: {_LOCAL}, which is this machine); the "
+        "workers of a cluster must share this machine's TMPDIR",
     )
+    parser.set_defaults(usage_error=parser.error)
     add_report(parser)
 
 
@@ -50,6 +55,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> None:
     from db_init.loading.report import Report, printed  # noqa: PLC0415
     from db_init.shards import connected, due, only_database  # noqa: PLC0415
 
+    if arguments.spark_master and arguments.engine != "spark":
+        arguments.usage_error("argument --spark-master: goes with --engine spark")
     if arguments.retry_quarantined or arguments.engine == "spark":
         only_database(settings, "load --retry-quarantined" if arguments.retry_quarantined else "load --engine spark")
 
@@ -73,7 +80,7 @@ def _engine(arguments: argparse.Namespace, settings: Settings) -> "AbstractConte
     if arguments.engine == "spark":
         from db_init.engines.spark import open_spark  # noqa: PLC0415
 
-        return open_spark(settings.memory, arguments.spark_master)
+        return open_spark(settings.memory, arguments.spark_master or _LOCAL)
     from db_init.engines.duckdb import open_duckdb  # noqa: PLC0415
 
     return open_duckdb(settings.memory)

@@ -4,19 +4,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from db_init.engines.dialects import Dialect
 from db_init.loading.files import Scan
 from db_init.progress import Steps
 
 
 class Engine(Protocol):
-    """Tables by name. DuckDB runs the SQL of a load with every engine; expressions run in the engine itself."""
+    """Tables by name, made by SQL that both engines understand, but for their dialects, or by Ibis expressions."""
 
     @property
     def folder(self) -> Path:
         """A temporary folder that goes with the engine."""
 
-    def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Run SQL of DuckDB."""
+    @property
+    def dialect(self) -> Dialect: ...
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """The rows of a query. They are few."""
+
+    def make(self, name: str, query: str) -> None:
+        """A table of a query's rows, computed once by the engine."""
 
     def table(self, name: str) -> Any:
         """A table, for Ibis expressions."""
@@ -29,7 +36,8 @@ class Engine(Protocol):
     def to_csv(self, query: str, file: Path) -> Path:
         """Write the rows of a query; null is an empty cell."""
 
-    def from_csv(self, name: str, file: Path, columns: Mapping[str, str]) -> None: ...
+    def from_csv(self, name: str, file: Path, columns: Mapping[str, str]) -> None:
+        """A table of a file's rows. `columns`: the types of DuckDB by name."""
 
     def read(self, file: Path, steps: Steps, needed: Sequence[str], optional: Sequence[str] = ()) -> Scan:
         """Fill table `raw` (__line, and the columns as text) and `malformed` (__line, text, and the names of all columns)."""

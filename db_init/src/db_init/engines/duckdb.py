@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import ibis
 
+from db_init.engines.dialects import DUCKDB
 from db_init.errors import LoadError
 from db_init.loading.csv_lines import rewrite
 from db_init.loading.files import Scan, check_columns, check_readable, csv_columns, is_parquet, scan
@@ -25,6 +26,8 @@ _LONGEST_LINE = 1 << 21
 
 class DuckDB:
     """A database in a temporary folder, which goes with it."""
+
+    dialect = DUCKDB
 
     def __init__(self, folder: Path, memory: str) -> None:
         self.folder = folder
@@ -39,12 +42,18 @@ class DuckDB:
     def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         return self._sql.execute(statement, values).fetchall()
 
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        return self.run(query)
+
+    def make(self, name: str, query: str) -> None:
+        self.run(f"CREATE OR REPLACE TABLE {name} AS {query}")
+
     def table(self, name: str) -> Any:
         return self.ibis.table(name)
 
     def keep(self, name: str, expression: Any) -> Any:
         """The table of an expression's rows, computed once."""
-        self.run(f"CREATE OR REPLACE TABLE {name} AS {self.ibis.compile(expression)}")
+        self.make(name, self.ibis.compile(expression))
         return self.table(name)
 
     def count(self, name: str) -> int:
@@ -59,7 +68,7 @@ class DuckDB:
         return file
 
     def to_parquet(self, name: str, file: Path, metadata: Mapping[str, str] | None = None) -> None:
-        """`metadata`: texts that the file holds under their keys."""
+        """`name`: of a table, or a query in brackets. `metadata`: texts that the file holds under their keys."""
         kept = ", ".join(f"{identifier(key)}: {literal(text)}" for key, text in (metadata or {}).items())
         options = f"FORMAT parquet, KV_METADATA {{{kept}}}" if kept else "FORMAT parquet"
         try:
@@ -68,7 +77,10 @@ class DuckDB:
             raise OSError(errno.EIO, "no room, or no right to write there") from error
 
     def from_csv(self, name: str, file: Path, columns: Mapping[str, str]) -> None:
-        self.run(f"CREATE OR REPLACE TABLE {name} AS FROM {_csv(file, columns)}")
+        self.make(name, f"FROM {_csv(file, columns)}")
+
+    def parquet_of_csv(self, file: Path, columns: Mapping[str, str], out: Path) -> None:
+        self.to_parquet(f"(FROM {_csv(file, columns)})", out)
 
     def share_done(self) -> float:
         """Of the statement that runs now in another thread; below 0 is not known."""
@@ -159,14 +171,12 @@ def _as_text(name: str, kind: str) -> str:
 
 def identifier(name: str) -> str:
     """A name of a column or table, quoted for SQL."""
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'
+    return DUCKDB.identifier(name)
 
 
 def literal(text: str) -> str:
     """A text, quoted for SQL."""
-    doubled = text.replace("'", "''")
-    return f"'{doubled}'"
+    return DUCKDB.literal(text)
 
 
 def _quoted(file: Path) -> str:

@@ -14,7 +14,6 @@ from psycopg import sql
 
 from db_init.database import copy_in, copy_out
 from db_init.engines import Engine
-from db_init.engines.duckdb import identifier
 from db_init.errors import LoadError
 from db_init.loading.csv_lines import read_cells
 
@@ -64,12 +63,13 @@ def fetch_refused(connection: psycopg.Connection, engine: Engine, needed: Sequen
     engine.from_csv("kept", cells, columns)
     engine.from_csv("read_again", good, columns)
     engine.from_csv("unread", bad, {**origin, "text": "VARCHAR"})
-    names = ", ".join(map(identifier, needed))
-    engine.run(f"""
-        CREATE TABLE raw AS SELECT line AS __line, {names} FROM kept UNION ALL SELECT line, {names} FROM read_again;
-        CREATE TABLE malformed AS SELECT line AS __line, text, NULL::VARCHAR[] AS columns FROM unread;
-        CREATE TABLE origin AS SELECT {_ORIGIN} FROM kept UNION ALL SELECT {_ORIGIN} FROM read_again
-                         UNION ALL SELECT {_ORIGIN} FROM unread""")
+    names = ", ".join(map(engine.dialect.identifier, needed))
+    engine.make(
+        "raw", f"SELECT line AS __line, {names} FROM kept UNION ALL SELECT line AS __line, {names} FROM read_again"
+    )
+    engine.make("malformed", f"SELECT line AS __line, text, {engine.dialect.no_texts} AS columns FROM unread")
+    origin_of = [f"SELECT {_ORIGIN} FROM {name}" for name in ("kept", "read_again", "unread")]
+    engine.make("origin", " UNION ALL ".join(origin_of))
 
 
 def _read_again(connection: psycopg.Connection, needed: Sequence[str], good: Path, bad: Path) -> None:

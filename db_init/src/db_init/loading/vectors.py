@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from db_init.engines.dialects import DUCKDB
 from db_init.engines.duckdb import DuckDB, identifier, literal
 from db_init.loading.names import GROUP, LINE
-from db_init.loading.values import json_object, json_value
 from db_init.shards import WHOLE, Share
 from shared_schemas.feature_sets import Feature, FeatureSet
 
@@ -64,7 +64,9 @@ def judge_vectors(
                                same_event AS (PARTITION BY client_id, instant ORDER BY __line))
         SELECT *, CASE WHEN copy > 1 THEN 'dropped' WHEN __line > first_line THEN 'vector_conflict' ELSE 'keep' END AS verdict
           FROM marked""")
-    row = json_object((name, json_value(f"raw.{identifier(name)}", "text")) for name in (*columns.needed, INSTANT))
+    row = DUCKDB.json_object(
+        (name, DUCKDB.json_value(f"raw.{identifier(name)}", "text")) for name in (*columns.needed, INSTANT)
+    )
     engine.run(f"""
         CREATE TABLE refused AS
         SELECT {LINE}, reason, {row} AS row FROM vectors JOIN raw USING ({LINE}) WHERE reason IS NOT NULL
@@ -82,8 +84,12 @@ def _parse(engine: DuckDB, columns: VectorColumns, *, timed: bool) -> None:
     if columns.outcome is not None:
         cell = identifier(columns.outcome)
         outcome = f"CASE WHEN regexp_full_match({cell}, '[01]([.]0*)?') THEN left({cell}, 1)::SMALLINT END"
-    said = json_object((one.key, json_value(f"v{n}", _kind(one))) for n, one in enumerate(columns.spoken))
-    raw = json_object([(GROUP, json_value(identifier(columns.group), "text"))]) if columns.group else "NULL::VARCHAR"
+    said = DUCKDB.json_object((one.key, DUCKDB.json_value(f"v{n}", _kind(one))) for n, one in enumerate(columns.spoken))
+    raw = (
+        DUCKDB.json_object([(GROUP, DUCKDB.json_value(identifier(columns.group), "text"))])
+        if columns.group
+        else "NULL::VARCHAR"
+    )
     reasons = " ".join(
         f"WHEN {condition} THEN {literal(reason)}" for condition, reason in _reasons(columns, timed=timed)
     )

@@ -1,19 +1,16 @@
 """Fetches the raw events that a file's events are compared with."""
 
-import json
 from pathlib import Path
 
 import psycopg
 
 from db_init.database import copy_in, copy_out
 from db_init.engines import Engine
-from db_init.engines.duckdb import identifier, literal
 from db_init.loading.events.parse import source_kinds
 from db_init.loading.names import CLIENT, EVENT, GROUP, OUTCOME, REASON, TIME
 from shared_schemas.feature_sets import Source
 
 _STORED = (Path(__file__).parents[1] / "sql" / "stored_events.sql").read_text(encoding="utf-8")
-_KINDS = {"int64": "BIGINT", "float64": "DOUBLE", "string": "VARCHAR", "date": "DATE"}
 _FETCHED = {
     "event_id": "BIGINT", "client_id": "BIGINT", "event_timestamp": "VARCHAR", "outcome": "SMALLINT", "said": "VARCHAR",
     "raw": "VARCHAR",
@@ -40,13 +37,15 @@ def fetch_stored(connection: psycopg.Connection, engine: Engine, source: Source)
 
 def _spread(engine: Engine, source: Source) -> None:
     """The columns of `fetched` as those of an event."""
-    kinds = {name: _KINDS[kind] for name, kind in source_kinds(source).items()}
-    columns = "".join(f", r.{identifier(name)} AS {identifier(name)}" for name in kinds)
+    dialect, kinds = engine.dialect, source_kinds(source)
+    columns = "".join(f", r.{dialect.identifier(name)} AS {dialect.identifier(name)}" for name in kinds)
     declared = source.columns.get(source.event_time)
-    day = declared is not None and declared.type == "date"
-    form = literal(json.dumps(kinds | {GROUP: "VARCHAR"}))
-    engine.run(f"""
-        CREATE TABLE stored AS
-        SELECT event_id AS {EVENT}, client_id AS {CLIENT}, event_timestamp::TIMESTAMP{"::DATE" if day else ""} AS {TIME}{columns},
+    time = "CAST(event_timestamp AS TIMESTAMP)"
+    if declared is not None and declared.type == "date":
+        time = f"CAST({time} AS DATE)"
+    said_raw = dialect.json_fields("raw", kinds | {GROUP: "string"})
+    query = f"""
+        SELECT event_id AS {EVENT}, client_id AS {CLIENT}, {time} AS {TIME}{columns},
                outcome AS {OUTCOME}, r.{GROUP} AS {GROUP}, said
-          FROM (SELECT *, from_json(raw, {form}) AS r FROM fetched)""")
+          FROM (SELECT *, {said_raw} AS r FROM fetched) AS read"""
+    engine.make("stored", query)

@@ -12,7 +12,7 @@ import psycopg
 
 from db_init.database import copy_in, exclusive
 from db_init.engines import Engine
-from db_init.engines.duckdb import identifier, literal
+from db_init.engines.dialects import Dialect
 from db_init.errors import LoadError
 from db_init.feature_sets.reading import read_feature_set
 from db_init.feature_sets.stored import Applied, applied_set
@@ -24,7 +24,6 @@ from db_init.loading.events.parse import event_columns, needed_columns, parsed, 
 from db_init.loading.names import CLIENT, EVENT, GROUP, LINE, OUTCOME, REASON, TIME
 from db_init.loading.quarantine import fetch_refused, settle, store_refused
 from db_init.loading.report import Report
-from db_init.loading.values import json_object, json_value
 from db_init.progress import Steps
 from db_init.shards import WHOLE, Share
 from shared_schemas.feature_sets import Feature, FeatureSet, Source
@@ -38,6 +37,16 @@ NO_WRITES = "LOCK TABLE online_features IN SHARE ROW EXCLUSIVE MODE"
 
 _COPY_HISTORY = "feature_history (client_id, event_timestamp, event_id, said, raw, outcome, seq)"
 _SEQUENCE = "SELECT nextval(pg_get_serial_sequence('feature_history', 'seq'))"
+_FRESH_HISTORY = f"""
+    SELECT e.*, s.{EVENT} IS NOT NULL AS replaces
+      FROM everyone AS e LEFT JOIN stored AS s ON s.{EVENT} = e.event_id
+     WHERE s.{EVENT} IS NULL OR e.said <> s.said"""
+_FRESH_ONLINE = """
+    SELECT client_id, event_timestamp, said
+      FROM (SELECT client_id, event_timestamp, said,
+                   row_number() OVER (PARTITION BY client_id ORDER BY event_timestamp DESC, event_id DESC) AS place
+              FROM everyone) AS placed
+     WHERE place = 1"""
 _TOLERATED = timedelta(days=1)
 
 
@@ -128,25 +137,29 @@ def _judge(work: _Work) -> None:
     good = lines.filter(lines[REASON].isnull()).select(LINE, *columns)
     known = stored.mutate(**{LINE: ibis.literal(0, "int64")}).select(LINE, *columns)
     engine.keep("judged", judged(good.union(known), columns))
-    verdicts = dict(engine.run("SELECT verdict, count(*) FROM judged GROUP BY ALL"))
+    verdicts = dict(engine.ask("SELECT verdict, count(*) FROM judged GROUP BY verdict"))
     work.report.loaded = verdicts.get("keep", 0)
     work.report.unchanged = verdicts.get("unchanged", 0)
     work.report.dropped = verdicts.get("dropped", 0)
-    row = _raw_row(needed_columns(work.feature_set, work.source))
-    conflict = literal(f"{work.source.event_id}_conflict")
-    engine.run(f"""
-        CREATE TABLE refused AS
-        SELECT lines.{LINE}, {REASON} AS reason, {row} AS row FROM lines JOIN raw USING ({LINE}) WHERE {REASON} IS NOT NULL
-        UNION ALL
-        SELECT judged.{LINE}, {conflict}, {row} FROM judged JOIN raw USING ({LINE}) WHERE verdict = 'conflict'
-        UNION ALL
-        SELECT {LINE}, 'malformed_line', to_json({{'text': text, 'columns': columns}})::VARCHAR FROM malformed""")
-    work.report.quarantined = dict(engine.run("SELECT reason, count(*) FROM refused GROUP BY ALL"))
+    engine.make(
+        "refused", _refused(engine.dialect, needed_columns(work.feature_set, work.source), work.source.event_id)
+    )
+    work.report.quarantined = dict(engine.ask("SELECT reason, count(*) FROM refused GROUP BY reason"))
 
 
-def _raw_row(columns: tuple[str, ...]) -> str:
-    """The cells of a line of `raw` as the text of a JSON object."""
-    return json_object((name, json_value(f"raw.{identifier(name)}", "text")) for name in columns)
+def _refused(dialect: Dialect, columns: tuple[str, ...], event_id: str) -> str:
+    """The lines for quarantine, each with the text of a JSON object: its cells, or the line and the file's columns."""
+    row = dialect.json_object((name, dialect.json_value(f"raw.{dialect.identifier(name)}", "text")) for name in columns)
+    line = dialect.json_object(
+        [("text", dialect.json_value("text", "text")), ("columns", dialect.json_value("columns", "texts"))]
+    )
+    conflict = dialect.literal(f"{event_id}_conflict")
+    return f"""
+        SELECT {LINE}, {REASON} AS reason, {row} AS row FROM lines JOIN raw USING ({LINE}) WHERE {REASON} IS NOT NULL
+        UNION ALL
+        SELECT {LINE}, {conflict} AS reason, {row} AS row FROM judged JOIN raw USING ({LINE}) WHERE verdict = 'conflict'
+        UNION ALL
+        SELECT {LINE}, 'malformed_line' AS reason, {line} AS row FROM malformed"""
 
 
 def _compute(work: _Work) -> None:
@@ -166,29 +179,25 @@ def _compute(work: _Work) -> None:
     )
     engine.keep("computed", computed)
     _check_categories(work, list(columns))
-    said = _said(work, list(columns))
-    instant = f"strftime(j.{TIME}, '%Y-%m-%d %H:%M:%S.%f+00')"
-    engine.run(f"""
-        CREATE TABLE everyone AS
-        SELECT j.{LINE}, j.{CLIENT} AS client_id, {instant} AS event_timestamp, j.{EVENT} AS event_id, {said} AS said,
-               CASE WHEN j.{LINE} > 0 THEN {_kept_raw(work)} END AS raw, j.{OUTCOME} AS outcome
+    instant = engine.dialect.instant.format(f"j.{TIME}")
+    # Rows are put in order before there is JSON, which is too wide to sort in little memory.
+    everyone = f"""
+        SELECT j.{LINE}, j.{CLIENT} AS client_id, {instant} AS event_timestamp, j.{EVENT} AS event_id,
+               {_said(work, list(columns))} AS said, CASE WHEN j.{LINE} > 0 THEN {_kept_raw(work)} END AS raw,
+               j.{OUTCOME} AS outcome
           FROM (SELECT * FROM judged JOIN computed USING ({EVENT}) WHERE verdict IN ('keep', 'stored')
-                 ORDER BY {CLIENT}, {TIME}, {EVENT}) AS j;  -- before there is JSON, which is too wide to sort in little memory
-        CREATE TABLE fresh_history AS
-        SELECT e.*, s.{EVENT} IS NOT NULL AS replaces
-          FROM everyone AS e LEFT JOIN stored AS s ON s.{EVENT} = e.event_id
-         WHERE s.{EVENT} IS NULL OR e.said <> s.said;
-        CREATE TABLE fresh_online AS
-        SELECT client_id, event_timestamp, said FROM everyone
-       QUALIFY row_number() OVER (PARTITION BY client_id ORDER BY event_timestamp DESC, event_id DESC) = 1""")
+                {engine.dialect.together(CLIENT, f"{TIME}, {EVENT}")}) AS j"""
+    engine.make("everyone", everyone)
+    engine.make("fresh_history", _FRESH_HISTORY)
+    engine.make("fresh_online", _FRESH_ONLINE)
 
 
 def _check_categories(work: _Work, keys: list[str]) -> None:
     declared = {one.key: one for one in (*work.feature_set.features, *work.applied.retained)}
     for position, key in enumerate(keys):
         if categories := declared[key].categories:
-            known = ", ".join(map(literal, categories))
-            [[unknown]] = work.engine.run(f"SELECT count(*) FROM computed WHERE __f{position} NOT IN ({known})")
+            known = ", ".join(map(work.engine.dialect.literal, categories))
+            [[unknown]] = work.engine.ask(f"SELECT count(*) FROM computed WHERE __f{position} NOT IN ({known})")
             if unknown:
                 file = work.applied.folder / work.source.pipeline
                 raise pipelines.PipelineRefused(file, f"returns {unknown:,} values outside the categories of {key}")
@@ -197,12 +206,14 @@ def _check_categories(work: _Work, keys: list[str]) -> None:
 def _said(work: _Work, keys: list[str]) -> str:
     """The JSON of what an event says; `j` is judged and computed."""
     declared = {one.key: one for one in (*work.feature_set.features, *work.applied.retained)}
-    members = {key: json_value(f"j.__f{n}", _kind(declared[key])) for n, key in enumerate(keys)}
+    dialect = work.engine.dialect
+    members = {key: dialect.json_value(f"j.__f{n}", _kind(declared[key])) for n, key in enumerate(keys)}
     for feature in (*work.feature_set.features, *work.applied.retained):
         if pipelines.dated(feature, work.source):
-            members[feature.key] = json_value(f"j.{identifier(str(feature.completed_years_since))}", "since")
+            column = dialect.identifier(str(feature.completed_years_since))
+            members[feature.key] = dialect.json_value(f"j.{column}", "since")
     order = {key: place for place, key in enumerate(work.applied.keys)}
-    return json_object(sorted(members.items(), key=lambda member: order[member[0]]))
+    return dialect.json_object(sorted(members.items(), key=lambda member: order[member[0]]))
 
 
 def _kind(feature: Feature) -> str:
@@ -211,13 +222,14 @@ def _kind(feature: Feature) -> str:
 
 def _kept_raw(work: _Work) -> str:
     kinds = {"int64": "whole", "float64": "number", "string": "text"}
+    dialect = work.engine.dialect
     members = [
-        (name, json_value(f"j.{identifier(name)}", kinds.get(kind, "date")))
+        (name, dialect.json_value(f"j.{dialect.identifier(name)}", kinds.get(kind, "date")))
         for name, kind in source_kinds(work.source).items()
     ]
     if work.feature_set.entity.group is not None:
-        members.append((GROUP, json_value(f"j.{GROUP}", "text")))
-    return json_object(members)
+        members.append((GROUP, dialect.json_value(f"j.{GROUP}", "text")))
+    return dialect.json_object(members)
 
 
 def _write(work: _Work, digest: str | None) -> None:
