@@ -180,7 +180,7 @@ def test_the_log_of_the_gateway_names_no_client(door: FrontDoor) -> None:
         door.seen("GET", path, warm=False)
         door.sent(f"GET {path} HTTP/1.1\r\nHost: x\r\n{CLIENT}\r\n\r\n".encode())
     log = docker("logs", door.name, both=True)
-    assert log.count('"event":"gateway"') > 4
+    assert log.count('"event":"gateway"') >= 4
     assert CLIENT not in log
 
 
