@@ -23,6 +23,7 @@ from bench.hop import measure_hop
 from bench.load import LoadError, Measured, Target, fsyncs, measure, pgbench, wrk_path
 from bench.loading import measure_load
 from credit_default import NAMES as FEATURE_NAMES
+from credit_default import SET
 from emulated import CREDENTIALS, MISSING, emulator
 from local_stack.decisions import running_log, running_monitor
 from local_stack.postgres import _BIN as POSTGRES_PROGRAMS
@@ -148,7 +149,31 @@ def _rows(running: dict[str, servers.Running], postgres: psutil.Process, ids: li
         Row("prediction batch of 100", Target(predictions, "/credit_risk/batch", ids, batch=100), whole, vectors=100),
         Row("prediction GET recorded", Target(recorded, risk, ids), recording),
         Row("prediction GET explained, recorded", Target(recorded, risk, ids, query="?explain=true"), recording),
+        Row(
+            "features by Feast's route",
+            Target(features, "/feast/get-online-features", ids, body=_feast_question(SET.name)),
+            store,
+        ),
+        Row(
+            "prediction by Triton's route",
+            Target(predictions, f"/v2/models/{SET.name}/infer", ids, body=_TENSORS),
+            {"prediction": processes["prediction"]},
+        ),
     ]
+
+
+def _feast_question(view: str) -> str:
+    names = ", ".join(f'"{view}:{name}"' for name in FEATURE_NAMES)
+    return f'{{"features":[{names}],"entities":{{"client_id":[ID]}}}}'
+
+
+_VALUES = (5, 116.078, 43, 1, 1)
+# The id only changes what would be cached: nothing is fetched.
+_COLUMNS = ",".join(
+    f'{{"name":"{name}","shape":[1],"datatype":"FP64","data":[{value}]}}'
+    for name, value in zip(FEATURE_NAMES, _VALUES, strict=True)
+)
+_TENSORS = f'{{"inputs":[{_COLUMNS}],"id":"ID"}}'
 
 
 def _wide_rows(stack: ExitStack, postgres: Server, folder: Path) -> list[Row]:
@@ -198,15 +223,19 @@ _PRECOMPUTED = '{"feature_service":"precomputed","entities":{"client_id":[ID]}}'
 
 
 def _peer_rows(running: dict[str, servers.Running], postgres: psutil.Process, ids: list[int]) -> list[Row]:
-    names = ", ".join(f'"client_features:{name}"' for name in FEATURE_NAMES)
-    question = f'{{"features":[{names}],"entities":{{"client_id":[ID]}}}}'
-    # The id only changes what would be cached: MLServer is not asked to fetch anything.
-    tensor = '{"inputs":[{"name":"x","shape":[1,5],"datatype":"FP64","data":[5,116.078,43,1,1]}],"outputs":[{"name":"predict_proba"}],"id":"ID"}'
+    tensor = (
+        f'{{"inputs":[{{"name":"x","shape":[1,5],"datatype":"FP64","data":{list(_VALUES)}}}],'
+        '"outputs":[{"name":"predict_proba"}],"id":"ID"}'
+    )
     processes = {name: found.process for name, found in running.items()}
     feast = {"Feast": processes["Feast"], "PostgreSQL": postgres}
     mlserver = {"MLServer": processes["MLServer"]}
     return [
-        Row("Feast", Target(running["Feast"].port, "/get-online-features", ids, body=question), feast),
+        Row(
+            "Feast",
+            Target(running["Feast"].port, "/get-online-features", ids, body=_feast_question("client_features")),
+            feast,
+        ),
         Row(
             "Feast, precomputed vectors",
             Target(running["Feast"].port, "/get-online-features", ids, body=_PRECOMPUTED),
@@ -233,6 +262,7 @@ def _peer_rows(running: dict[str, servers.Running], postgres: psutil.Process, id
 def _peer_ratios(rows: dict[str, Row]) -> Iterator[tuple[str, float]]:
     many = {name: row.median(32, "per_second") for name, row in rows.items()}
     yield "feature GET / Feast", many["feature GET"] / many["Feast"]
+    yield "features by Feast's route / Feast", many["features by Feast's route"] / many["Feast"]
     yield "feature GET / Feast, precomputed vectors", many["feature GET"] / many["Feast, precomputed vectors"]
     yield (
         "prediction GET / thin app with Feast and MLServer",
@@ -240,6 +270,7 @@ def _peer_ratios(rows: dict[str, Row]) -> Iterator[tuple[str, float]]:
     )
     best = max(many["MLServer, model only"], many["MLServer, model only, batching"])
     yield "prediction GET / MLServer's best, which fetches nothing", many["prediction GET"] / best
+    yield "prediction by Triton's route / MLServer's best", many["prediction by Triton's route"] / best
 
 
 def _growth(postgres: Server, folder: Path, arguments: argparse.Namespace) -> None:
