@@ -42,7 +42,8 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def served(seconds: float = 0, **options: Any) -> Iterator[Served]:
+def served(seconds: float = 0, send_buffer: int | None = None, **options: Any) -> Iterator[Served]:
+    """`send_buffer`: bytes that the system keeps of what a caller has not read; else as many as it likes, and that may be megabytes."""
     settings = Settings(**options)
 
     @asynccontextmanager
@@ -50,6 +51,8 @@ def served(seconds: float = 0, **options: Any) -> Iterator[Served]:
         yield SlowStore(seconds)
 
     listener = socket.create_server(("127.0.0.1", 0), backlog=1000)
+    if send_buffer is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)  # connections take it over
     protocol = protocol_for(settings)
     app = create_app(settings, open_store)
     server = uvicorn.Server(uvicorn.Config(app, http=protocol, log_config=None, timeout_graceful_shutdown=1))

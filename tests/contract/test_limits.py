@@ -71,13 +71,13 @@ def wait_until(holds: Callable[[], bool], seconds: float) -> None:
 
 
 def test_a_closed_connection_does_not_wait_for_a_reader_for_good() -> None:
-    batch = posted(body=b'{"client_ids":[' + b"5," * 900 + b"5]}")
-    with served(send_timeout_seconds=5) as running, ExitStack() as stack:
-        last = posted("Connection: close", body=b'{"client_ids":[5]}')
-        open_unread(stack, running, batch * 8 + last)
-        wait_until(lambda: len(running.server.server_state.connections) == 1, 4)
-        wait_until(lambda: not running.protocol.slots.taken, 4)  # waiting for a reader takes no slot
-        wait_until(lambda: not running.server.server_state.connections, 20)
+    with served(send_buffer=16_384, send_timeout_seconds=3) as running, ExitStack() as stack:
+        large = b'{"client_ids":[' + b"5," * 900 + b"5]}"
+        open_unread(stack, running, posted("Connection: close", body=large))
+        wait_until(lambda: len(running.server.server_state.connections) == 1, 2)
+        wait_until(lambda: not running.protocol.slots.taken, 2)  # waiting for a reader takes no slot
+        assert len(running.server.server_state.connections) == 1
+        wait_until(lambda: not running.server.server_state.connections, 15)
 
 
 def test_a_refusal_keeps_nothing_of_what_was_received() -> None:
