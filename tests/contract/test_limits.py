@@ -70,9 +70,10 @@ def wait_until(holds: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.02)
 
 
-def test_a_closed_connection_does_not_wait_for_a_reader_for_good() -> None:
-    with served(send_buffer=16_384, send_timeout_seconds=3) as running, ExitStack() as stack:
-        large = b'{"client_ids":[' + b"5," * 900 + b"5]}"
+@pytest.mark.parametrize("ids", [300, 900])  # what is left of the answer: below what pauses writing, and above
+def test_a_closed_connection_does_not_wait_for_a_reader_for_good(ids: int) -> None:
+    with served(send_buffer=4_096, send_timeout_seconds=3) as running, ExitStack() as stack:
+        large = b'{"client_ids":[' + b"5," * (ids - 1) + b"5]}"
         open_unread(stack, running, posted("Connection: close", body=large))
         wait_until(lambda: len(running.server.server_state.connections) == 1, 2)
         wait_until(lambda: not running.protocol.slots.taken, 2)  # waiting for a reader takes no slot
