@@ -74,13 +74,14 @@ def settings_of(log: Log, registry: Path, **changes: Any) -> Settings:
 
 
 def step(
-    log: Log, registry: Path, now: datetime = NOW, *, rebuild: bool = False, outcomes: bool = True, **changes: Any
-) -> int:
+    log: Log, registry: Path, now: datetime = NOW, *, rebuild: bool = False, outcomes: bool = True, share: float = 1.0,
+    **changes: Any,
+) -> int:  # fmt: skip
     settings = settings_of(log, registry, **changes)
 
     async def scenario() -> int:
         async with open_database(Source(log.url("decision_monitor"), None, 30), 1) as database:
-            monitor = Monitor(settings, database, lambda: now)
+            monitor = Monitor(settings, database, lambda: now, share)
             if rebuild:
                 await monitor.rebuild()
             return await monitor.step(outcomes=outcomes)

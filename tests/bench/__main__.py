@@ -151,7 +151,7 @@ def _rows(running: dict[str, servers.Running], postgres: psutil.Process, ids: li
         Row("prediction GET explained, recorded", Target(recorded, risk, ids, query="?explain=true"), recording),
         Row(
             "features by Feast's route",
-            Target(features, "/feast/get-online-features", ids, body=_feast_question(SET.name)),
+            Target(features, "/feast/get-online-features", ids, body=_feast_question(f"{SET.name}_features")),
             store,
         ),
         Row(

@@ -52,6 +52,22 @@ def test_a_client_counts_once_a_day_and_only_for_what_was_asked_for(log: Log, re
     assert len(counts(log)) == 3
 
 
+def test_what_has_piled_up_is_counted_in_a_share_of_the_time(
+    log: Log, registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(log, *(decided(registry, client) for client in range(1, 6)))
+    rests: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+
+    monkeypatch.setattr("prediction_service.monitor.folding.AT_ONCE", 2)
+    with monkeypatch.context() as patched:
+        patched.setattr("prediction_service.monitor.folding.asyncio.sleep", rest)
+        assert step(log, registry, share=0.001) == 5
+    assert len([seconds for seconds in rests if seconds > 0.1]) == 2  # after each full part
+
+
 def test_after_a_step_back_of_the_clock_a_client_counts_no_second_time(log: Log, registry: Path) -> None:
     record(log, decided(registry, 5))
     step(log, registry)

@@ -1,6 +1,7 @@
 """Folds records of decisions into counts, in the order of their arrival, each once."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -80,16 +81,20 @@ class Folding:
         populations: Populations,
         rebuilt: Rebuilt = Rebuilt(),  # noqa: B008 -- immutable
         clock: Clock = machine_clock,
+        share: float = 1.0,
     ) -> None:
+        """`share` of the time at most is spent on folding what has piled up, the database's work included."""
         self._database = database
         self._populations = populations
         self._rebuilt = rebuilt
         self._clock = clock
+        self._share = share
 
     async def fold(self, arrival: int, until: int) -> int:
         """Fold the records after `arrival`, to `until`; how many decisions were counted."""
         counted = 0
         while arrival < until:
+            began = time.monotonic()
             rows = await self._database.fetch(None, _NEXT, arrival, until, sorted(COUNTED_ORIGINS), AT_ONCE)
             sums: _Sums = {}
             for row in rows:
@@ -97,6 +102,8 @@ class Folding:
             reached = rows[-1]["arrival"] if len(rows) == AT_ONCE else until
             await self._store(sums, arrival, reached)
             arrival = reached
+            if len(rows) == AT_ONCE:
+                await asyncio.sleep((time.monotonic() - began) * (1 / self._share - 1))
         return counted
 
     async def _count(self, row: Mapping[str, Any], sums: _Sums) -> bool:
