@@ -219,7 +219,8 @@ def _dynamodb_rows(stack: ExitStack, postgres: Server, folder: Path, ids: list[i
     ]  # fmt: skip
 
 
-_PRECOMPUTED = '{"feature_service":"precomputed","entities":{"client_id":[ID]}}'
+# Without full names Feast finds no vector: it keeps them under these.
+_PRECOMPUTED = '{"feature_service":"precomputed","entities":{"client_id":[ID]},"full_feature_names":true}'
 
 
 def _peer_rows(running: dict[str, servers.Running], postgres: psutil.Process, ids: list[int]) -> list[Row]:

@@ -12,8 +12,7 @@ from pathlib import Path
 from bench import servers
 from bench.servers import Running
 
-# Its precomputation imports Redis, whatever the online store is.
-FEAST = "feast[postgres,redis]==0.67.0"
+FEAST = "feast[postgres]==0.67.0"
 # Its workers do not start under a newer uvloop.
 MLSERVER = ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", "uvloop<0.22", "pyarrow")
 _HERE = Path(__file__).parent

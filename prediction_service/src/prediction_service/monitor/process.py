@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 _PATIENCE_SECONDS = 60.0
 _SHARE = 0.05
-"""Of the time, for decisions that have piled up: a busy machine's time belongs to its requests. Some 500 a second all the same."""
+"""Of the time, for decisions that have piled up: a busy machine's time belongs to its requests."""
 _LOCK = 0x6465_6369_7368
 _CLEAR = (
     "DELETE FROM monitoring_counts WHERE day <> ALL ($1)",
