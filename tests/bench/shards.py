@@ -9,7 +9,7 @@ _SHARE = "SELECT client_id, event_timestamp, v FROM online_features WHERE shard_
 
 
 def divided(url: str, *postgres: Server) -> list[str]:
-    """The owner's URLs of the two, which were made anew."""
+    """The owner's URLs of the two, which were made for the test."""
     for server in postgres:
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
             connection.execute("DROP DATABASE IF EXISTS half")

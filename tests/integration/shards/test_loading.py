@@ -43,8 +43,8 @@ def dirty_loans(seed: int) -> list[Loan]:
         for n in range(1, 200)
     ]
     bad = [loan(300 + n, client, loan_amount="-1") for n, client in enumerate(clients)]
-    nobody = [loan(400, id="?"), loan(401, id=""), loan(402, id="0")]
-    return [*good, *bad, *nobody, *dice.sample(good, 20)]
+    unreadable = [loan(400, id="?"), loan(401, id=""), loan(402, id="0")]
+    return [*good, *bad, *unreadable, *dice.sample(good, 20)]
 
 
 def reported(settings: Settings, capsys: Capture, *command: object) -> dict[str, Any]:
