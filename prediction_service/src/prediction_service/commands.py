@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     monitor = commands.add_parser("monitor", parents=[folder], help="watch the model that decides", description=text)
     monitor.add_argument("--once", action="store_true", help="do what is due, and end")
     monitor.add_argument(
-        "--rebuild", action="store_true", help="count all records anew, and end; days with erased records stay"
+        "--rebuild", action="store_true", help="count all records again, and end; days with erased records stay"
     )
     _add_policy(commands, folder)
     text = "Decide about every client of the feature service with the version and the policy that decide. A run that ended is continued."

@@ -134,7 +134,7 @@ class FeatureClient:
         """As `vectors`, and a problem in the place of each vector that cannot be read.
 
         A call that the other side takes for too long a list, or fails at, is made again in two halves. A limit that was
-        learned so holds for a minute, and is then tried anew.
+        learned so holds for a minute, and is then tried again.
         """
         now = asyncio.get_running_loop().time()
         most = self._most_ids if now < self._most_ids_until else _MOST_IDS
@@ -227,7 +227,7 @@ class FeatureClient:
         except (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout):
             raise
         except httpx.TransportError:
-            # A kept connection that the other side has closed meanwhile looks like this. The call only reads: ask anew,
+            # A kept connection that the other side has closed meanwhile looks like this. The call only reads: ask again,
             # not all at the same moment.
             _RETRIES.inc()
             await asyncio.sleep(uniform(0, _RETRY_SECONDS))  # noqa: S311 -- nothing secret

@@ -14,7 +14,7 @@ _AGAIN_SECONDS = 2.0
 
 
 class Credentials:
-    """Found when they are first needed, and anew when they were refused: a file may hold others by now."""
+    """Found when they are first needed, and again when they were refused: a file may hold others by now."""
 
     def __init__(self) -> None:
         self._found: Any = None
