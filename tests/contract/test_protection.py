@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from asgi import client_of
+from contract.serving import sent
 from feature_service.app import create_app as create_feature_app
 from local_stack.front import FrontDoor
 from prediction_service.app import create_app as create_prediction_app
@@ -100,23 +101,6 @@ def served() -> Iterator[int]:
 def port() -> Iterator[int]:
     with served() as number:
         yield number
-
-
-def sent(port: int, *parts: bytes, pause: float = 0.0) -> bytes:
-    """Everything that comes back until the other side closes, or nothing has come for a while."""
-    with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
-        answer = b""
-        try:
-            for part in parts:
-                connection.sendall(part)
-                time.sleep(pause)
-            while chunk := connection.recv(65_536):
-                answer += chunk
-        except (ConnectionResetError, BrokenPipeError):
-            pass
-        except TimeoutError:
-            answer += b"STILL OPEN"
-        return answer
 
 
 def assert_refused(answer: bytes, status: int) -> None:
