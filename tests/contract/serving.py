@@ -17,7 +17,8 @@ from feature_service.app import create_app
 from feature_service.definitions.vectors import Layout
 from feature_service.settings import Settings
 from service_kit.request.ask import Ask
-from service_kit.server.protocol import LimitedProtocol, protocol_for
+from service_kit.server.protocol import LimitedProtocol
+from service_kit.service import server_options
 
 
 class SlowStore(FakeStore):
@@ -42,9 +43,11 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def served(seconds: float = 0, send_buffer: int | None = None, **options: Any) -> Iterator[Served]:
-    """`send_buffer`: bytes that the system keeps of what a caller has not read; else as many as it likes, and that may be megabytes."""
-    settings = Settings(**options)
+def served(
+    seconds: float = 0, send_buffer: int | None = None, *, directly: bool = True, **configured: Any
+) -> Iterator[Served]:
+    """`directly`: hot operations are answered past ASGI's messages, as they are outside of tests. `send_buffer`: bytes that the system keeps of what a caller has not read; else as many as it likes, and that may be megabytes."""
+    settings = Settings(**configured)
 
     @asynccontextmanager
     async def open_store(_: Settings) -> AsyncIterator[Any]:
@@ -53,15 +56,17 @@ def served(seconds: float = 0, send_buffer: int | None = None, **options: Any) -
     listener = socket.create_server(("127.0.0.1", 0), backlog=1000)
     if send_buffer is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)  # connections take it over
-    protocol = protocol_for(settings)
-    app = create_app(settings, open_store)
-    server = uvicorn.Server(uvicorn.Config(app, http=protocol, log_config=None, timeout_graceful_shutdown=1))
+    options = server_options(settings) | {"timeout_graceful_shutdown": 1}
+    app: Any = create_app(settings, open_store)
+    if not directly:
+        app.entrance = app.entrance._replace(hot=lambda _method, _path: None)
+    server = uvicorn.Server(uvicorn.Config(app, **options))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:
         while not server.started:
             time.sleep(0.01)
-        yield Served(listener.getsockname()[1], protocol, server)
+        yield Served(listener.getsockname()[1], options["http"], server)
     finally:
         server.should_exit = True
         thread.join()

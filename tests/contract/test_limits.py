@@ -237,17 +237,3 @@ def test_every_refusal_of_the_gate_is_a_problem_with_its_request_id() -> None:
         answer = sent(running.port, get(VECTOR, "X-Request-ID: mine", "Connection: close", host="evil.example"))
         assert b"x-request-id: mine\r\n" in answer
         assert b"content-type: application/problem+json" in answer
-
-
-def test_an_answer_in_one_step_is_the_one_that_uvicorn_would_write() -> None:
-    """One whose connection is to be closed goes uvicorn's way."""
-    asked_for = "X-Request-ID: same"
-    with served() as running:
-        kept, closed = (sent(running.port, get(VECTOR, asked_for, *more)) for more in ((), ("Connection: close",)))
-    (status, date, *fields), (other_status, _, *others) = (
-        answer.split(b"\r\n\r\n")[0].split(b"\r\n") for answer in (kept, closed)
-    )
-    assert status == other_status
-    assert date.startswith(b"date: ")
-    assert [*fields, b"connection: close"] == others
-    assert kept.removesuffix(b"STILL OPEN").split(b"\r\n\r\n")[1] == closed.split(b"\r\n\r\n")[1]

@@ -1,6 +1,7 @@
 """What the kit relies on inside uvicorn. Where one of these fails, read `service_kit.server` beside the new uvicorn."""
 
 import inspect
+import re
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 import uvicorn
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from service_kit.server.direct import DirectCycle
 
 OVERRIDDEN = {
     "connection_made": ["self", "transport"],
@@ -28,9 +31,10 @@ OVERRIDDEN = {
 }
 ATTRIBUTES = {
     HttpToolsProtocol: ["app", "loop", "parser", "connections", "tasks", "transport", "flow", "pipeline", "headers", "cycle",
-                       "server_state"],
-    RequestResponseCycle: ["scope", "disconnected", "keep_alive", "response_started", "response_complete",
-                           "waiting_for_100_continue", "message_event", "on_response", "default_headers"],
+                       "scope", "root_path", "timeout_keep_alive", "expect_100_continue", "logger", "access_logger",
+                       "access_log", "server_state"],
+    RequestResponseCycle: ["scope", "disconnected", "keep_alive", "response_started", "response_complete", "more_body",
+                           "message_event", "on_response", "default_headers"],
     FlowControl: ["read_paused", "write_paused"],
 }  # fmt: skip
 
@@ -55,6 +59,14 @@ def test_each_attribute_that_is_used_is_set() -> None:
     for owner, names in ATTRIBUTES.items():
         source = inspect.getsource(owner)
         assert [name for name in names if f"self.{name}" not in source] == []
+
+
+def test_what_stands_for_a_cycle_has_what_uvicorn_looks_at_in_one() -> None:
+    source = inspect.getsource(HttpToolsProtocol) + inspect.getsource(uvicorn.Server)
+    looked_at = set(re.findall(r"cycle\.(\w+)", source))
+    # A request that is answered directly has its own ways for these, and never gets there.
+    own_ways = {"body", "more_body", "run_asgi"}
+    assert looked_at - own_ways <= {name for name in dir(DirectCycle) if not name.startswith("_")}
 
 
 def test_pipelined_requests_are_put_in_at_the_left_and_taken_at_the_right() -> None:

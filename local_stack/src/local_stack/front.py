@@ -1,6 +1,6 @@
 """The front door of the local stack: one ASGI application that hands each request to the service it is for."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from service_kit.documents.page import docs_routes
 from service_kit.problems import ProblemError, RouteNotFound
 from service_kit.request.layer import RequestLayer
 from service_kit.request.refusals import problem_answer
+from service_kit.server.direct import Entrance, HotRequest
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry.metrics import Metrics, metrics_endpoint
 
@@ -95,6 +96,7 @@ class FrontDoor:
 
     def __init__(self, feature_app: FastAPI, prediction_app: FastAPI, settings: ServiceSettings) -> None:
         self._apps = {FEATURES: feature_app, PREDICTIONS: prediction_app}
+        self._entrances: dict[str, Entrance] = {name: app.entrance for name, app in self._apps.items()}  # type: ignore[attr-defined] # build_service gives it
         metrics = Metrics()
         registries = [app.state.metrics.registry for app in self._apps.values()]
         self._scrape = metrics_endpoint(_Both([*registries, metrics.registry]))
@@ -111,6 +113,7 @@ class FrontDoor:
             lifespan=self._lifespan,
             exception_handlers={404: self._nothing_there, ProblemError: self._problem},
         )
+        self.entrance = Entrance(self._admit, self._hot)
         accesses = [app.state.access for app in self._apps.values()]
         # Its own pages need no key. They answer to every name only where every service has keys.
         self._gate = Gate(None, Hosts(None if all(accesses) else ()))
@@ -133,14 +136,16 @@ class FrontDoor:
         _hand_to(service, scope)
         await self._apps[service](scope, receive, send)
 
-    def admit(self, scope: Scope) -> Place:
+    def _admit(self, scope: Scope) -> Place:
         """As the service that a request is for; raises its problem."""
         service = _service_of(scope)
         if service is None:
             return self._gate.admit(scope)
         _hand_to(service, scope)
-        admit: Callable[[Scope], Place] = self._apps[service].admit  # type: ignore[attr-defined] # build_service gives it
-        return admit(scope)
+        return self._entrances[service].admit(scope)
+
+    def _hot(self, method: str, path: str) -> HotRequest | None:
+        return next((hot for one in self._entrances.values() if (hot := one.hot(method, path)) is not None), None)
 
     async def _welcome(self, _: Request) -> Response:
         return RedirectResponse("console/")

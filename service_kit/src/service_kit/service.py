@@ -26,6 +26,7 @@ from service_kit.request.ask import Ask, Opened
 from service_kit.request.layer import RequestLayer
 from service_kit.request.refusals import add_problem_handlers
 from service_kit.request.routes import OperationRoute
+from service_kit.server.direct import Entrance
 from service_kit.server.protocol import protocol_for
 from service_kit.server.shutdown import DrainingServer
 from service_kit.settings import ServiceSettings
@@ -43,18 +44,19 @@ _NOT_OF_THE_FRAMEWORK: Any = {"tracing": False, "metrics": False, "logs": False,
 class _Service(FastAPI):
     """A FastAPI application within our request layer: nothing of the framework stands before the fast path.
 
-    The server asks `admit` about each request first.
+    The server asks its `entrance` about each request first.
     """
 
-    def __init__(self, layer: Callable[[ASGIApp], ASGIApp], gate: Gate, **options: Any) -> None:
+    def __init__(self, layer: Callable[[ASGIApp], RequestLayer], gate: Gate, **options: Any) -> None:
         super().__init__(telemetry=_NOT_OF_THE_FRAMEWORK, **options)
-        self.admit = gate.admit
         traces = tracing()
-        entrance = layer(super().__call__)
-        self._entrance = entrance if traces is None else traces.requests(entrance)
+        around = layer(super().__call__)
+        self._around = around if traces is None else traces.requests(around)
+        # Traces are of ASGI's messages: all requests take those.
+        self.entrance = Entrance(gate.admit, around.hot if traces is None else lambda _method, _path: None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._entrance(scope, receive, send)
+        await self._around(scope, receive, send)
 
 
 def build_service(

@@ -5,29 +5,30 @@ import re
 from collections.abc import Sequence
 from random import Random
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.access.rules import Access
-from service_kit.operations import FastPath
+from service_kit.operations import FastPath, Operation
 from service_kit.problems import ContentTooLarge, InternalError, ProblemError
 from service_kit.request.ask import Ask, Opened
 from service_kit.request.deadlines import Deadlines
 from service_kit.request.dialects import Dialect
-from service_kit.request.headers import EVERYWHERE, PERSONAL, PERSONAL_WRITTEN, protective_headers, says_itself, written
+from service_kit.request.headers import EVERYWHERE, PERSONAL_WRITTEN, protective_headers, says_itself, written
 from service_kit.request.parsing import CallerGone, read_body
 from service_kit.request.refusals import problem_answer
 from service_kit.request.routes import header, response_of
+from service_kit.server.direct import Written
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry.logs import request_log
 from service_kit.telemetry.metrics import RequestMetrics
 
 log = structlog.get_logger()
 
-_JSON = (b"content-type", b"application/json")
-_HEAD = b"content-type: application/json\r\ncontent-length: %d\r\n%bx-request-id: %b\r\n%b"
+_HEAD = b"content-length: %d\r\ncontent-type: application/json\r\n%bx-request-id: %b\r\n%b"
+"""Of the ordinary answer of a hot operation, as it is sent."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _random = Random()  # noqa: S311 -- ids have to differ, not to be secret; seeded by the system
 
@@ -38,19 +39,20 @@ def _new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-async def _send_whole(scope: Scope, send: Send, ask: Ask[Any], body: bytes) -> None:
-    """Send the ordinary answer of a hot operation: in one step where the server offers that."""
-    request_id = ask.request_id.encode()
-    in_one_step = scope.get("answer_whole")
-    if in_one_step is not None:
-        head = _HEAD % (len(body), written(ask.answer_headers), request_id, PERSONAL_WRITTEN)
-        if in_one_step(scope, head, body):
-            return
-    headers = [
-        _JSON, (b"content-length", b"%d" % len(body)), *ask.answer_headers, (b"x-request-id", request_id), *PERSONAL,
-    ]  # fmt: skip
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+class HotRequest(NamedTuple):
+    """A request for a hot operation. The server may have it answered before ASGI's messages are made of it."""
+
+    layer: "RequestLayer"
+    operation: Operation[Any]
+    values: tuple[str, ...]
+
+    @property
+    def takes_body(self) -> bool:
+        return self.operation.body is not None
+
+    async def answer(self, scope: Scope, body: bytes) -> Written | None:
+        """The ordinary answer. None: it is another one, and the layer gives it to whoever calls it with this scope."""
+        return await self.layer.answer_directly(scope, self.operation, self.values, body)
 
 
 def route_of(scope: Scope) -> str:
@@ -95,17 +97,7 @@ class RequestLayer:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = perf_counter()
-        given_id: bytes = b""
-        given_timeout: bytes | None = None
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                given_id = value
-            elif name == b"x-request-timeout-ms":
-                given_timeout = value
-        request_id = given_id.decode("ascii") if _REQUEST_ID.fullmatch(given_id) else _new_id()
-        scope["request_id"] = request_id
-        scope["dialects"] = self._dialects
+        started = scope.get("started") or perf_counter()
         protective = protective_headers(scope)  # now: a mount changes the scope
         status = 0
         ask: Ask[Any] | None = None
@@ -120,15 +112,12 @@ class RequestLayer:
                 message["headers"] = [*given, *own, (b"x-request-id", request_id.encode()), *added]
             await send(message)
 
+        given_timeout = None if "request_id" in scope else self._identify(scope)
+        request_id: str = scope["request_id"]
         try:
             self._admit(scope)
-            deadline = self._deadlines.of(scope["method"], given_timeout)
-            fields = scope.setdefault("log_fields", {})
-            scope["ask"] = ask = Ask(request_id, deadline, self._opened.state, fields, headers=scope["headers"])
-            body = await self._answer(scope, receive, send_with_id)
-            if body is not None:
-                status = 200
-                await _send_whole(scope, send, ask, body)
+            ask = scope.get("ask") or self._ask(scope, given_timeout)
+            await self._answer(scope, receive, send_with_id)
         except asyncio.CancelledError as cancelled:
             if not isinstance(cancelled, CallerGone) and not scope.get("caller_gone"):
                 raise
@@ -141,6 +130,54 @@ class RequestLayer:
                 await problem_answer(scope, InternalError())(scope, receive, send_with_id)
         finally:
             self._record(scope, request_id, status, perf_counter() - started)
+
+    def hot(self, method: str, path: str) -> HotRequest | None:
+        """The request for a hot operation that this is, if it is one."""
+        found = self._find(method, path)
+        return HotRequest(self, *found) if found is not None else None
+
+    async def answer_directly(
+        self, scope: Scope, operation: Operation[Any], values: Sequence[str], body: bytes
+    ) -> Written | None:
+        """See `HotRequest.answer`. The request has been admitted."""
+        scope["started"] = started = perf_counter()
+        scope["route_template"] = operation.address
+        given_timeout = self._identify(scope)
+        try:
+            ask = self._ask(scope, given_timeout)
+            answer = await operation.answers(ask, values, scope["query_string"], body, _content_type(scope, operation))
+        except asyncio.CancelledError:
+            if scope.get("caller_gone"):
+                self._record(scope, scope["request_id"], CALLER_GONE, perf_counter() - started)
+            raise
+        except Exception as failure:  # noqa: BLE001 -- the layer raises it again where it can answer with it
+            scope["outcome"] = operation, failure
+            return None
+        if not (isinstance(answer, bytes) and operation.ordinary):
+            scope["outcome"] = operation, answer
+            return None
+        self._record(scope, ask.request_id, 200, perf_counter() - started)
+        head = _HEAD % (len(answer), written(ask.answer_headers), ask.request_id.encode(), PERSONAL_WRITTEN)
+        return Written(head, answer)
+
+    def _identify(self, scope: Scope) -> bytes | None:
+        """Note the id of the request in its scope. What its caller says of the time that it waits."""
+        given_id: bytes = b""
+        given_timeout: bytes | None = None
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                given_id = value
+            elif name == b"x-request-timeout-ms":
+                given_timeout = value
+        scope["request_id"] = given_id.decode("ascii") if _REQUEST_ID.fullmatch(given_id) else _new_id()
+        scope["dialects"] = self._dialects
+        return given_timeout
+
+    def _ask(self, scope: Scope, given_timeout: bytes | None) -> Ask[Any]:
+        deadline = self._deadlines.of(scope["method"], given_timeout)
+        fields = scope.setdefault("log_fields", {})
+        scope["ask"] = ask = Ask(scope["request_id"], deadline, self._opened.state, fields, headers=scope["headers"])
+        return ask
 
     def _admit(self, scope: Scope) -> None:
         if (refusal := scope.get("refusal")) is not None:  # the protocol has asked already
@@ -167,8 +204,13 @@ class RequestLayer:
                 event |= fields
             lines.write(event)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> bytes | None:
-        """The body of a hot operation's ordinary answer; None where the answer has been sent."""
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if "outcome" in scope:
+            operation, outcome = scope["outcome"]
+            if isinstance(outcome, Exception):
+                raise outcome
+            await response_of(operation, outcome, scope)(scope, receive, send)
+            return
         method = scope["method"]
         if method not in ("GET", "HEAD"):
             declared = header(scope, b"content-length")
@@ -177,14 +219,14 @@ class RequestLayer:
         found = self._find(method, scope["path"])
         if found is None:
             await self._app(scope, receive, send)
-            return None
+            return
         operation, values = found
         scope["route_template"] = operation.address
-        content_type = body = b""
-        if operation.body is not None:
-            content_type, body = header(scope, b"content-type"), await read_body(receive, self._max_body_bytes)
+        body = b"" if operation.body is None else await read_body(receive, self._max_body_bytes)
+        content_type = _content_type(scope, operation)
         answer = await operation.answers(scope["ask"], values, scope["query_string"], body, content_type)
-        if isinstance(answer, bytes) and operation.ordinary:
-            return answer
         await response_of(operation, answer, scope)(scope, receive, send)
-        return None
+
+
+def _content_type(scope: Scope, operation: Operation[Any]) -> bytes:
+    return b"" if operation.body is None else header(scope, b"content-type")

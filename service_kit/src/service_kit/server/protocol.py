@@ -5,21 +5,22 @@ What is not admitted, and what is too much, is refused here: before it takes a s
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
-from starlette.types import Scope
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service_kit.access.gate import Place
 from service_kit.problems import AddressTooLong, BadRequest, HeadersTooLarge, Overloaded, ProblemError, RequestTimeout
+from service_kit.server.direct import LONGEST_BODY, ConnectionTask, DirectCycle, Written, entrance_of, written_answer
 from service_kit.server.refusals import refusal
 from service_kit.server.shedding import Pace, Slots, shed
 from service_kit.server.transport import GatheringTransport
 from service_kit.settings import ServiceSettings
 
 _FIELD_OVERHEAD = len(": \r\n")
+_TELLING = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
+"""Header fields without which a request has no body, and nothing to negotiate."""
 
 
 class _NotTaken(Exception):
@@ -41,7 +42,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._admit: Callable[[Scope], Place] | None = _admission(self.app)
+        self._entrance = entrance_of(self.app)
         self._problem: type[ProblemError] = BadRequest
         self._in_head = True
         self._complete = False
@@ -52,8 +53,12 @@ class LimitedProtocol(HttpToolsProtocol):
         self._receive_clock: asyncio.TimerHandle | None = None
         self._send_clock: asyncio.TimerHandle | None = None
         self._pause: asyncio.TimerHandle | None = None
-        self._answering: RequestResponseCycle | None = None
+        self._idle_clock: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0
+        self._answering: RequestResponseCycle | DirectCycle | None = None
         self._task: asyncio.Task[None] | None = None
+        self._direct: ConnectionTask | None = None
+        self._told: dict[bytes, bytes] = {}
         self._held: tuple[RequestResponseCycle, ASGI3Application] | None = None
         """A request that waits until its caller has read the answer before it."""
         self._parting: type[ProblemError] | None = None
@@ -73,18 +78,24 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_receive_clock()
         self._stop_send_clock()
-        if self._pause is not None:
-            self._pause.cancel()
+        for clock in (self._pause, self._idle_clock):
+            if clock is not None:
+                clock.cancel()
         self.transport.lost()  # type: ignore[attr-defined] # ours
         self.pipeline.clear()
         self._held = None
         super().connection_lost(exc)
         self._give_up()
+        if self._direct is not None:
+            self._direct.end()
 
     def _give_up(self) -> None:
         """End the work on an answer that has no caller any more. The request layer ends it in order."""
         cycle, task = self._answering, self._task
-        if cycle is not None and task is not None and not task.done():
+        if isinstance(cycle, DirectCycle) and task is None:  # its body was arriving
+            cycle.slots.taken -= 1
+            self._answering = None
+        elif cycle is not None and task is not None and not task.done():
             cycle.disconnected = True
             cycle.scope["caller_gone"] = True  # type: ignore[typeddict-unknown-key]
             task.cancel()
@@ -109,6 +120,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._in_head, self._complete = True, False
         self._field_bytes = self._dropped_bytes = 0
+        if self._told:
+            self._told = {}
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -116,7 +129,11 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._field_bytes > self.max_head_bytes:
             self._stop_parser(HeadersTooLarge)
         if self._in_head:  # after it come trailers: they count, and nothing reads them
-            super().on_header(name, value)
+            name = name.lower()
+            if name in _TELLING:
+                self._told[name] = value
+                self.expect_100_continue = self._told.get(b"expect", b"").lower() == b"100-continue"
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if len(self.url) > self.limits.max_address_bytes:
@@ -127,11 +144,16 @@ class LimitedProtocol(HttpToolsProtocol):
             shed.count += 1
             self._stop_parser(Overloaded)
         self._in_head = False
-        super().on_headers_complete()
+        if self._entrance is None or not self._begins_directly():
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._unbodied_bytes = 0
-        if not self.cycle.response_complete:
+        cycle: RequestResponseCycle | DirectCycle = self.cycle
+        if isinstance(cycle, DirectCycle) and not cycle.response_complete:
+            cycle.parts.append(body)
+            return
+        if not cycle.response_complete:
             super().on_body(body)
             return
         self._dropped_bytes += len(body)
@@ -141,7 +163,11 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._complete = True
         self._unbodied_bytes = 0
-        super().on_message_complete()
+        cycle: RequestResponseCycle | DirectCycle = self.cycle
+        if not isinstance(cycle, DirectCycle):
+            super().on_message_complete()
+        elif not cycle.response_complete:
+            self._work_directly(cycle)
 
     def _stop_parser(self, problem: type[ProblemError]) -> None:
         self._problem = problem
@@ -202,29 +228,32 @@ class LimitedProtocol(HttpToolsProtocol):
             self._held = cycle, app
             self.flow.pause_reading()
             return
-        scope: Any = cycle.scope
-        scope["answer_whole"] = self.answer_whole
-        place = Place.WORK
-        if self._admit is not None:
-            try:
-                place = self._admit(scope)
-            except ProblemError as problem:
-                # The layer answers with it, and logs it. It waits for nothing, and so takes no slot.
-                # Without its traceback, whose frames would keep all that was received until the next collection.
-                scope["refusal"] = problem.with_traceback(None)
-                place = Place.EXEMPT
-                self._pause_reading()
-            scope["place"] = place
-        # Compared and not looked up: the hash of an enumeration's member is computed in Python.
-        slots = self.slots if place is Place.WORK else self.public_slots if place is Place.PUBLIC else None
-        if slots is not None and len(slots.taken) >= slots.limit:
+        slots = self._slots_for(cycle.scope)
+        if slots is not None and slots.taken >= slots.limit:
             self._shed(cycle)
             return
         self._answering = cycle
         self._task = task = self.loop.create_task(cycle.run_asgi(app))
-        for place_taken in (self.tasks,) if slots is None else (self.tasks, slots.taken):
-            place_taken.add(task)
-            task.add_done_callback(place_taken.discard)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        if slots is not None:
+            slots.taken += 1
+            task.add_done_callback(slots.release)
+
+    def _slots_for(self, scope: Any) -> Slots | None:
+        """The slots that a request counts among; None: it takes none. Asks once whether it is admitted."""
+        if self._entrance is not None and "place" not in scope:
+            try:
+                scope["place"] = self._entrance.admit(scope)
+            except ProblemError as problem:
+                # The layer answers with it, and logs it. It waits for nothing, and so takes no slot.
+                # Without its traceback, whose frames would keep all that was received until the next collection.
+                scope["refusal"] = problem.with_traceback(None)
+                scope["place"] = Place.EXEMPT
+                self._pause_reading()
+        # Compared and not looked up: the hash of an enumeration's member is computed in Python.
+        place = scope.get("place", Place.WORK)
+        return self.slots if place is Place.WORK else self.public_slots if place is Place.PUBLIC else None
 
     def _shed(self, cycle: RequestResponseCycle) -> None:
         shed.count += 1
@@ -247,31 +276,125 @@ class LimitedProtocol(HttpToolsProtocol):
 
     # What is answered.
 
-    def answer_whole(self, scope: Scope, head: bytes, body: bytes) -> bool:
-        """Answer 200 with these header fields, written as they are sent, and this body, in one step.
-
-        Saves the cost of ASGI's messages: uvicorn examines each field of each answer. False: nothing was sent, and the
-        answer must go that way, because its reader is slow or the connection is about to end.
-        """
-        cycle, fields = self._answering, self.server_state.default_headers
-        if cycle is None or cycle.scope is not scope or cycle.disconnected or not cycle.keep_alive:
+    def _begins_directly(self) -> bool:
+        """Begin a request for a hot operation, if nothing about it is out of the ordinary."""
+        if self.cycle is not None and not self.cycle.response_complete:
             return False
-        if self.flow.write_paused or len(fields) != 1:  # beside the date: the end of the service
+        path, _, query = self.url.partition(b"?")
+        if not path.startswith(b"/") or b"%" in path or not self.url.isascii():
             return False
-        cycle.response_started = cycle.response_complete = True
-        cycle.waiting_for_100_continue = False
-        self.transport.write(b"HTTP/1.1 200 OK\r\n%b: %b\r\n%b\r\n%b" % (*fields[0], head, body))
-        cycle.message_event.set()
-        cycle.on_response()
+        assert self._entrance is not None  # noqa: S101 -- asked before
+        method = self.parser.get_method().decode()
+        hot = self._entrance.hot(method, path.decode())
+        if hot is None or not self._is_ordinary(takes_body=hot.takes_body):
+            return False
+        scope: Any = self.scope
+        scope["method"], scope["raw_path"], scope["query_string"] = method, path, query
+        scope["path"] = path.decode()
+        slots = self._slots_for(scope)
+        if slots is None or slots.taken >= slots.limit:
+            return False
+        slots.taken += 1
+        self._task = None
+        self.cycle = self._answering = DirectCycle(scope, hot, slots)  # type: ignore[assignment] # in its place
         return True
+
+    def _is_ordinary(self, *, takes_body: bool) -> bool:
+        """Whether the request that has arrived asks for nothing but its answer, on a connection that is kept."""
+        if self.flow.write_paused or self.root_path or self.parser.get_http_version() != "1.1":
+            return False
+        if not self.parser.should_keep_alive():
+            return False
+        if not takes_body:
+            return not self._told
+        length = self._told.get(b"content-length", b"")
+        return len(self._told) == 1 and length.isdigit() and int(length) <= LONGEST_BODY
+
+    def _work_directly(self, cycle: DirectCycle) -> None:
+        if self._direct is None:
+            self._direct = ConnectionTask(self.loop, self._answer_directly)
+            self._direct.task.add_done_callback(self._direct_ended)
+        self._task = self._direct.task
+        self.tasks.add(self._task)
+        self._direct.give(cycle)
+
+    async def _answer_directly(self, cycle: DirectCycle) -> bool:
+        """Whether the connection goes on."""
+        try:
+            answer = await cycle.hot.answer(cycle.scope, cycle.body)
+            if answer is None:
+                await self._answer_by_messages(cycle)
+            else:
+                if self.flow.write_paused:
+                    await self.flow.drain()
+                if not cycle.disconnected:
+                    self._write_answer(cycle, answer)
+        finally:
+            cycle.slots.taken -= 1
+            self.tasks.discard(self._task)
+        return not self.transport.is_closing()
+
+    def _write_answer(self, cycle: DirectCycle, answer: Written) -> None:
+        common = self.server_state.default_headers
+        close = not cycle.keep_alive or (len(common) > 1 and any(name == b"connection" for name, _ in common))
+        self.transport.write(written_answer(common, answer, close=close))
+        cycle.response_started = cycle.response_complete = True
+        if close:
+            self.transport.close()
+        self.on_response_complete()
+
+    async def _answer_by_messages(self, direct: DirectCycle) -> None:
+        """Let the application give its answer as ASGI's messages, as uvicorn does it."""
+        cycle = RequestResponseCycle(
+            scope=direct.scope,  # type: ignore[arg-type] # as made by uvicorn
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=direct.keep_alive,
+            on_response=self.on_response_complete,
+        )
+        cycle.more_body = False
+        self.cycle = self._answering = cycle
+        await cycle.run_asgi(self.app)
+
+    def _direct_ended(self, task: asyncio.Task[None]) -> None:
+        self._direct = None
+        if not task.cancelled() and task.exception() is not None:  # a defect, which the loop reports
+            self.transport.abort()
 
     def on_response_complete(self) -> None:
         self._answering = None
         if self._send_clock is not None and not self.flow.write_paused:
             self._stop_send_clock()
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        if self.flow.read_paused:
+            self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle_since = self.loop.time()
+            if self._idle_clock is None:
+                self._idle_clock = self.loop.call_later(self.timeout_keep_alive, self._idle_for_long)
         if (self._parting is not None or self._pause is not None) and not self._is_busy():
             self._after_answers()
+
+    def _idle_for_long(self) -> None:
+        """Close a connection that nothing has arrived on since its last answer. One timer for all of its requests."""
+        self._idle_clock = None
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if self._is_busy() or self._receive_clock is not None:
+            return  # the next answer sets the clock again
+        if left > 0:
+            self._idle_clock = self.loop.call_later(left, self._idle_for_long)
+        elif not self.transport.is_closing():
+            self.transport.close()
 
     def _after_answers(self) -> None:
         if self.transport.is_closing():
@@ -298,13 +421,6 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._send_clock is not None:
             self._send_clock.cancel()
             self._send_clock = None
-
-
-def _admission(app: Any) -> Callable[[Scope], Place] | None:
-    """The `admit` of the application, which uvicorn may have wrapped."""
-    while not hasattr(app, "admit") and hasattr(app, "app"):
-        app = app.app
-    return getattr(app, "admit", None)
 
 
 def protocol_for(settings: ServiceSettings) -> type[LimitedProtocol]:

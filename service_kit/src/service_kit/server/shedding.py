@@ -29,13 +29,17 @@ shed = Shed()
 
 
 class Slots:
-    """The number of requests of one kind that may run concurrently, and the tasks of those that do."""
+    """How many requests of one kind may run concurrently, and how many do."""
 
     __slots__ = ("limit", "taken")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.taken = set[asyncio.Task[None]]()
+        self.taken = 0
+
+    def release(self, _: asyncio.Task[None]) -> None:
+        """The task that has taken one has ended."""
+        self.taken -= 1
 
 
 class Pace:

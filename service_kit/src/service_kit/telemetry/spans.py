@@ -40,7 +40,6 @@ class Spans:
                 await app(scope, receive, send)
                 return
             status = 0
-            scope.pop("answer_whole", None)  # it would pass by
 
             async def noting(message: Message) -> None:
                 nonlocal status
