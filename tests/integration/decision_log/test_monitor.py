@@ -11,7 +11,7 @@ from shutil import copytree
 import psycopg
 import pytest
 
-from decision_log import Entry, Outcome, uuid7
+from decision_log import Entry, Outcome
 from decision_log.sequencer.tree_store import LOCK as SEQUENCER_LOCK
 from decisions import Log
 from prediction_service.monitor.process import run_once
@@ -263,7 +263,7 @@ def test_rebuilding_gives_the_same_counts_and_keeps_those_of_days_with_erased_re
     assert step(log, registry, rebuild=True) == 3
     assert counts(log) == before
     [[erased]] = log.execute("SELECT decision_id FROM records WHERE client_id = 6")
-    log.execute("INSERT INTO erasures VALUES (%s, %s)", erased, uuid7())
+    log.execute("INSERT INTO erasures VALUES (%s, %s)", erased, uuid4())
     log.execute("DELETE FROM records WHERE client_id = 6")
     kept = counts(log)
     step(log, registry, rebuild=True)

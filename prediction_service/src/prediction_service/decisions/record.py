@@ -77,4 +77,11 @@ def entry_of(decision: Decision, model: RecordedModel, policy: ServedPolicy, of:
 
 def canonical(document: dict[str, Any]) -> bytes:
     """The bytes of a record: instants in UTC, ids as texts, keys in their order, no spaces."""
-    return orjson.dumps(document, option=orjson.OPT_UTC_Z)
+    return orjson.dumps(document, _written_id, option=orjson.OPT_UTC_Z)
+
+
+def _written_id(value: object) -> str:
+    """orjson knows the standard library's class of ids only, and not the driver's, which is a subclass."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError
