@@ -44,9 +44,9 @@ test-swarm: $(VENV)/dev.stamp  ## deploy/swarm on one node: an engine of its own
 
 check-kubernetes: $(VENV)/dev.stamp  ## the security of the Kubernetes manifests, by checkov in an environment of its own (300 MB)
 	@rm -rf $(DATA_DIR)/kubernetes && mkdir -p $(DATA_DIR)/kubernetes
-	@# With the optional component, which only adds.
+	@# With the optional components, which only add.
 	@cp -r deploy/kubernetes $(DATA_DIR)/kubernetes/main && \
-		sed -i 's/^components: \[images\]/components: [images, dynamodb]/' $(DATA_DIR)/kubernetes/main/kustomization.yaml
+		sed -i 's/^components: \[images\]/components: [images, dynamodb, two-databases, read-replicas]/' $(DATA_DIR)/kubernetes/main/kustomization.yaml
 	@for folder in $(DATA_DIR)/kubernetes/main deploy/kubernetes/jobs/*; do \
 		$(BIN)/kubectl kustomize $$folder >$(DATA_DIR)/kubernetes/$$(basename $$folder).yaml || exit; done; rm -r $(DATA_DIR)/kubernetes/main
 	@# Left out: limits of CPU (they slow down answers while CPU is idle), pulling again what has a tag of its own, digests.

@@ -27,6 +27,7 @@ class Online(NamedTuple):
 
     reads: FeatureStore
     writes: OnlineWrites
+    counted: CollectorRegistry
 
 
 OpenOnline = Callable[[], AbstractAsyncContextManager[Online]]
@@ -44,10 +45,10 @@ def service_settings(server: Server, database: str, **options: Any) -> Settings:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Online]:
-    metrics = WriteMetrics(CollectorRegistry())
-    async with open_store(settings) as reads, open_writer(settings, metrics) as writes:
+    counted = CollectorRegistry()
+    async with open_store(settings) as reads, open_writer(settings, WriteMetrics(counted)) as writes:
         assert writes is not None
-        yield Online(reads, writes)
+        yield Online(reads, writes, counted)
 
 
 def marked(server: Server, database: str) -> int:

@@ -1,28 +1,36 @@
-"""A file with the columns of the data set that examples/german_credit describes, of invented applicants."""
+"""What the UCI repository offers as German credit, of invented applicants."""
 
-import csv
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
+import from_uci
 from db_init.feature_sets.reading import read_feature_set
 
 FEATURE_SET = Path(__file__).parents[2] / "examples" / "german_credit" / "feature_set.toml"
 
 
-def write_german_credit(file: Path, applicants: int = 1_000, seed: int = 3) -> Path:
+def invented_lines(seed: int = 3) -> list[str]:
+    """Of german.data."""
     random = np.random.default_rng(seed)
-    features = read_feature_set(FEATURE_SET).features
-    with file.open("w", newline="") as out:
-        writer = csv.writer(out)
-        writer.writerow(["id", *(feature.name for feature in features), "status"])
-        for number in range(1, applicants + 1):
-            row: list[object] = []
-            for feature in features:
-                if feature.categories:
-                    row.append(random.choice(list(feature.categories)))
-                else:
-                    least, most = int(feature.minimum or 0), int(feature.maximum or (feature.minimum or 0) + 60)
-                    row.append(int(random.integers(least, most + 1)))
-            writer.writerow([number, *row, int(random.random() < 0.3)])
-    return file
+    features = {feature.name: feature for feature in read_feature_set(FEATURE_SET).features}
+    lines = []
+    for _ in range(from_uci.ROWS):
+        cells = []
+        for name, words in from_uci.FEATURES.items():
+            if words:
+                cells.append(str(random.choice(list(words))))
+            else:
+                least = int(features[name].minimum or 0)
+                cells.append(str(random.integers(least, int(features[name].maximum or least + 60) + 1)))
+        lines.append(" ".join([*cells, "2" if random.random() < 0.3 else "1"]))
+    return lines
+
+
+def write_german_credit(folder: Path) -> None:
+    """The archive as it is downloaded, and german_credit.csv made of it."""
+    archive = folder / "statlog+german+credit+data.zip"
+    with zipfile.ZipFile(archive, "w") as out:
+        out.writestr("german.data", "\n".join(invented_lines()))
+    from_uci.main([str(archive), str(folder / "german_credit.csv")])

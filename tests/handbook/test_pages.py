@@ -68,7 +68,7 @@ def stack() -> Iterator[Stack]:
         for shared in ("docs", "examples", "tests", "deploy", "gateway"):
             (folder / shared).symlink_to(ROOT / shared)
         (folder / ".venv").symlink_to(sys.prefix)
-        write_german_credit(folder / "german_credit.csv")
+        write_german_credit(folder)
         if running := os.environ.get("HANDBOOK_STACK"):  # PORT and DATA_DIR of one that runs already
             port, data = running.split()
             (folder / ".data").symlink_to(data)

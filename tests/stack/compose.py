@@ -36,11 +36,13 @@ def inspected(container: str) -> dict[str, Any]:
 
 
 class Compose:
-    def __init__(self) -> None:
+    def __init__(self, *more: str) -> None:
+        """With these files laid over docker-compose.yml; a project of its own for each choice of them."""
         # The front door keeps its port when its container starts again; 0 would give it another.
         self.front = f"http://127.0.0.1:{(port := free_port())}"
         self._environment = os.environ | {
-            "COMPOSE_PROJECT_NAME": f"credit-risk-test-{os.getpid()}",
+            "COMPOSE_PROJECT_NAME": "-".join(["credit-risk-test", str(os.getpid()), *(Path(one).stem for one in more)]),
+            "COMPOSE_FILE": os.pathsep.join(["docker-compose.yml", *more]),
             "FRONT_PORT": str(port), "FEATURE_PORT": "0", "PREDICTION_PORT": "0", "SAMPLE_CLIENTS": "3000",
         }  # fmt: skip
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 
@@ -39,6 +39,15 @@ class Share(NamedTuple):
         engine.keep(lines, table.filter(own))
         if self.shard.number > 1:
             engine.make("malformed", "SELECT * FROM malformed WHERE false")
+
+    def refuse_others(self, engine: "Engine", lines: str, client_id: str, reason: str) -> None:
+        """Of a table of lines in quarantine, those of clients that another database knows stay there, with this reason."""
+        if self.shard == ONLY:
+            return
+        table = engine.table(lines)
+        own: Any = shard_of(table[client_id].fill_null(0), self.shard.of) == self.shard.number
+        held = own.ifelse(table[reason], table[reason].coalesce("client_of_another_database"))
+        engine.keep(lines, table.mutate(**{reason: held}))
 
     def record(self, connection: psycopg.Connection) -> None:
         """In the transaction of the load."""

@@ -41,6 +41,7 @@ def test_a_client_is_there_when_it_is_written_and_gone_when_it_is_erased(online:
             assert await store.writes.erase(5, "id", ask())
             assert await store.reads.vectors([5, 6], ask()) == {6: await law.vector(6, ask())}
             assert not await store.writes.erase(5, "id", ask())
+            assert store.counted.get_sample_value("feature_deletes_total") == 1
             await written(store, FakeStore(), 5, Event(START, SAID[0]))
             assert await store.reads.vectors([5, 6], ask()) == await law.vectors([5, 6], ask())
 

@@ -196,9 +196,75 @@ def copied(old: psycopg.Connection, out: str, new: psycopg.Connection, into: str
             filled.write(chunk)
 
 
-@pytest.mark.parametrize(
-    "command", [["publish"], ["load", "--retry-quarantined"], ["load", "x.csv", "--engine", "spark"]]
+GIVEN_A_CLIENT = """UPDATE quarantine SET row = row || '{{"id": "{0}"}}' WHERE row->>'loan_id' = '{1}'"""
+MENDED = "UPDATE quarantine SET row = row || '{\"loan_amount\": 100}' WHERE row->>'loan_amount' = '-1' AND line % 2 = 0"
+READABLE = (
+    "UPDATE quarantine SET row = jsonb_set(row, '{text}', to_jsonb('900,' || (row->>'text') || ',2020-01-01,100,1980-06-15,,Y,0')) "
+    "WHERE row ? 'columns'"
 )
+
+
+def execute(settings: Settings, statement: str) -> None:
+    """In all databases."""
+    for url in settings.database_urls:
+        with psycopg.connect(url) as connection:
+            connection.execute(statement)
+
+
+def test_lines_in_quarantine_are_tried_again_where_their_client_is(
+    sharded: Sharded, whole: Settings, tmp_path: Path, capsys: Capture
+) -> None:
+    loans = write(tmp_path / "loans.csv", dirty_loans(13))
+    with loans.open("a") as torn:
+        torn.write(f"{SECOND[2]}\n")
+    assert reported(sharded.settings, capsys, "load", loans) == reported(whole, capsys, "load", loans)
+    retry = ("load", "--retry-quarantined")
+    assert reported(sharded.settings, capsys, *retry) == reported(whole, capsys, *retry)  # as bad as before
+    assert_divided(sharded, whole)
+    # Lines that no client could be read of, and one that could not be read as cells, turn out to be of the second database.
+    for statement in (
+        MENDED,
+        READABLE,
+        GIVEN_A_CLIENT.format(SECOND[0], 400),
+        GIVEN_A_CLIENT.format(FIRST[0], 401),
+        GIVEN_A_CLIENT.format("?", 300 + len(FIRST)),  # and one of the second, of none
+    ):
+        execute(sharded.settings, statement)
+        execute(whole, statement)
+    report = reported(sharded.settings, capsys, *retry)
+    assert report == reported(whole, capsys, *retry)
+    assert report["loaded"] > 10
+    assert report["quarantined"]["id_unreadable"] >= 1
+    assert_divided(sharded, whole)
+    [[second]] = sharded.rows("SELECT count(*) FROM feature_history WHERE event_id IN (400, 900)")[1]
+    assert second == 2
+
+
+def test_a_line_whose_place_is_taken_stays_where_it_is(sharded: Sharded, tmp_path: Path, capsys: Capture) -> None:
+    assert run(sharded.settings, "load", write(tmp_path / "loans.csv", [loan(1, id="?")])) == 0
+    kept = "SELECT source, line, reason, row->>'id' FROM quarantine"
+    [(source, line, _, _)], _ = sharded.rows(kept)
+    with psycopg.connect(sharded.owner[1]) as connection:
+        connection.execute("INSERT INTO quarantine VALUES (%s, %s, 'another', '{}')", [source, line])
+    execute(sharded.settings, GIVEN_A_CLIENT.format(SECOND[0], 1))
+    report = reported(sharded.settings, capsys, "load", "--retry-quarantined")
+    assert (report["loaded"], report["quarantined"]) == (0, {"client_of_another_database": 1})
+    stays = (source, line, "client_of_another_database", str(SECOND[0]))
+    assert sharded.rows(kept) == ([stays], [(source, line, "another", None)])
+
+
+def test_a_move_that_was_stopped_half_way_is_ended(sharded: Sharded, tmp_path: Path, capsys: Capture) -> None:
+    assert run(sharded.settings, "load", write(tmp_path / "loans.csv", [loan(1, id="?")])) == 0
+    execute(sharded.settings, GIVEN_A_CLIENT.format(SECOND[0], 1))
+    with psycopg.connect(sharded.owner[0]) as one, psycopg.connect(sharded.owner[1]) as other:
+        copied(one, "COPY quarantine TO STDOUT", other, "COPY quarantine FROM STDIN")
+    report = reported(sharded.settings, capsys, "load", "--retry-quarantined")
+    assert (report["read"], report["loaded"]) == (1, 1)
+    assert sharded.rows("SELECT client_id FROM feature_history") == ([], [(SECOND[0],)])
+    assert sharded.rows("SELECT FROM quarantine") == ([], [])
+
+
+@pytest.mark.parametrize("command", [["publish"], ["load", "x.csv", "--engine", "spark"]])
 def test_what_works_on_one_database_says_so(sharded: Sharded, command: list[str], capsys: Capture) -> None:
     assert run(sharded.settings, *command) == 1
     assert "works on one database, and DB_INIT_DATABASE_URL names 2" in capsys.readouterr().err

@@ -90,6 +90,7 @@ def test_an_erasure_finds_lines_that_no_client_could_be_read_of(sharded: Sharded
     async def scenario() -> None:
         async with service(sharded.service()) as client:
             assert (await client.delete(address(SECOND[0]))).status_code == 204
+            assert "feature_deletes_total 1.0" in (await client.get("/metrics")).text.splitlines()
 
     asyncio.run(scenario())
     assert sharded.rows(refused) == ([], [])

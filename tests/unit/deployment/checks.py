@@ -14,9 +14,20 @@ from pydantic_settings import BaseSettings
 from db_init.settings import Settings as DbInitSettings
 from decision_log.settings import Settings as DecisionLogSettings
 from feature_service.settings import Settings as FeatureSettings
+from feature_service.store.replicas.replica import each_host
 from prediction_service.settings import Settings as PredictionSettings
 from unit.deployment.policies import allowed, lets_out, selects
-from unit.deployment.rendered import ROOT, Document, Pod, databases, labels_of_all, of_kind, pods, secret_sources
+from unit.deployment.rendered import (
+    ROOT,
+    Document,
+    Pod,
+    databases,
+    instances,
+    labels_of_all,
+    of_kind,
+    pods,
+    secret_sources,
+)
 
 VERSION = "1.37"
 BY_HAND = {"own"}
@@ -29,6 +40,7 @@ SETTINGS: dict[str, type[BaseSettings]] = {
 }
 _SCHEMA = Path(__file__).with_name("cloudnative-pg-cluster.schema.json")
 _GATEWAY = (ROOT / "gateway/haproxy.cfg").read_text()
+_POSTGRESQL = 5432
 _SCRIPTS = {"SAMPLE_CLIENTS": "prepare_features.sh"}
 
 
@@ -52,7 +64,7 @@ def shapes(documents: list[Document]) -> Iterator[str]:
 
 def selectors(documents: list[Document]) -> Iterator[str]:
     """Selectors that select nothing, or not what they belong to."""
-    everything = labels_of_all(documents).values()
+    everything = [*labels_of_all(documents).values(), *instances(documents).values()]
     for pod in pods(documents).values():
         own = [pod.maker["spec"]["selector"]] if "selector" in pod.maker["spec"] else []
         own += [each["labelSelector"] for each in pod.spec.get("topologySpreadConstraints", ())]
@@ -168,6 +180,10 @@ def ports(documents: list[Document]) -> Iterator[str]:
         if told and told != [str(listened.get("http"))]:
             yield f"{pod.name}: listens on {told}, says {listened}"
     for name, service in of_kind(documents, "Service").items():
+        if _instances_behind(documents, service):
+            if {port["targetPort"] for port in service["spec"]["ports"]} != {_POSTGRESQL}:
+                yield f"service {name}: its instance listens on {_POSTGRESQL}"
+            continue
         behind = [pod for pod in every.values() if selects({"matchLabels": service["spec"]["selector"]}, pod.labels)]
         named = {port["name"] for pod in behind for port in pod.container.get("ports", ())}
         if unknown := {port["targetPort"] for port in service["spec"]["ports"]} - named:
@@ -198,19 +214,22 @@ def _addresses(pod: Pod, documents: list[Document]) -> Iterator[tuple[str, int]]
         if value.startswith("dynamodb://"):
             continue
         if "://" in value or name in ("FEATURE_SERVICE", "PREDICTION_SERVICE"):
-            parts = urlsplit(value if "://" in value else f"//{value}")
-            yield (parts.hostname or "").partition(".")[0], parts.port or 0
+            for url in (url for database in value.split() for url in each_host(database)):
+                parts = urlsplit(url if "://" in url else f"//{url}")
+                yield (parts.hostname or "").partition(".")[0], parts.port or 0
 
 
 def _behind(documents: list[Document], host: str, port: int) -> dict[str, int]:
     """The pods behind an address, and the port that they listen on."""
     clusters = databases(documents)
     if host.removesuffix("-rw") in clusters:
-        return {f"{host.removesuffix('-rw')}-database": 5432} if port == 5432 else {}
+        return {f"{host.removesuffix('-rw')}-database": _POSTGRESQL} if port == _POSTGRESQL else {}
     service = of_kind(documents, "Service").get(host)
     target = service and {each["port"]: each["targetPort"] for each in service["spec"]["ports"]}.get(port)
     if service is None or target is None:
         return {}
+    if clusters_behind := _instances_behind(documents, service):
+        return {f"{name}-database": _POSTGRESQL for name in clusters_behind}
     return {
         pod.name: listened["containerPort"]
         for pod in pods(documents).values()
@@ -218,6 +237,12 @@ def _behind(documents: list[Document], host: str, port: int) -> dict[str, int]:
         for listened in pod.container["ports"]
         if listened["name"] == target
     }
+
+
+def _instances_behind(documents: list[Document], service: Document) -> set[str]:
+    """The clusters of the instances that a service selects."""
+    selector = {"matchLabels": service["spec"]["selector"]}
+    return {labels["cnpg.io/cluster"] for labels in instances(documents).values() if selects(selector, labels)}
 
 
 def hardening(documents: list[Document]) -> Iterator[str]:

@@ -55,6 +55,10 @@ def _rendered(components: tuple[str, ...]) -> str:
         main = changed / "kustomization.yaml"
         chosen = ", ".join(["images", *components])
         main.write_text(main.read_text().replace("components: [images]", f"components: [{chosen}]"))
+        for_jobs = [f"../../{name}/jobs" for name in components if (changed / name / "jobs").is_dir()]
+        for job in changed.glob("jobs/*/kustomization.yaml"):
+            chosen = ", ".join(["../../images", *for_jobs])
+            job.write_text(job.read_text().replace("components: [../../images]", f"components: [{chosen}]"))
         return json.dumps(_read(changed) + secrets())
 
 
@@ -152,3 +156,12 @@ def labels_of_all(documents: Iterable[Document]) -> dict[str, dict[str, str]]:
     documents = list(documents)
     own = {pod.name: pod.labels for pod in pods(documents).values()}
     return own | {f"{name}-database": {"cnpg.io/cluster": name} for name in databases(documents)}
+
+
+def instances(documents: Iterable[Document]) -> dict[str, dict[str, str]]:
+    """The labels by which the operator of the databases tells the instances of a cluster apart, as it makes them at first."""
+    return {
+        f"{name}-{number}": {"cnpg.io/cluster": name, "cnpg.io/instanceName": f"{name}-{number}"}
+        for name, cluster in databases(documents).items()
+        for number in range(1, cluster["spec"]["instances"] + 1)
+    }

@@ -230,7 +230,7 @@ def test_what_has_no_network_in_compose_has_none() -> None:
         assert not any(lets_in(documents, labels[isolated], peer, port) for peer in labels.values())
 
 
-@pytest.mark.parametrize("components", [(), ("dynamodb",)])
+@pytest.mark.parametrize("components", [(), ("dynamodb",), ("two-databases",)])
 def test_only_the_sequencer_and_who_asks_a_table_get_out_to_the_world(components: tuple[str, ...]) -> None:
     documents = manifests(*components)
     outward = [
@@ -241,8 +241,9 @@ def test_only_the_sequencer_and_who_asks_a_table_get_out_to_the_world(components
     found = {
         name for name, labels in labels_of_all(documents).items() if any(selects(each, labels) for each in outward)
     }
-    more = {"feature-service", "publisher"} if components else set()
-    assert found == {"decision-log", "features-database", "decisions-database"} | more
+    more = {"dynamodb": {"feature-service", "publisher"}, "two-databases": {"features-second-database"}}
+    expected = {"decision-log", "features-database", "decisions-database"}
+    assert found == expected.union(*(more[component] for component in components))
     # The databases ask the API server who is the primary.
 
 

@@ -17,7 +17,7 @@ def fitting(documents: list[Document]) -> list[str]:
     return [found for check in CHECKS for found in check(documents)]
 
 
-@pytest.mark.parametrize("components", [(), ("dynamodb",)])
+@pytest.mark.parametrize("components", [(), ("dynamodb",), ("two-databases",), ("read-replicas",)])
 def test_nothing_is_found_wrong(components: tuple[str, ...]) -> None:
     documents = manifests(*components)
     assert len(documents) > 40
@@ -125,6 +125,38 @@ def account_that_is_not_made(documents: list[Document]) -> None:
     documents.remove(of_kind(documents, "ServiceAccount")["publisher"])
 
 
+def second_database_that_no_policy_opens(documents: list[Document]) -> None:
+    documents.remove(of_kind(documents, "NetworkPolicy")["features-second"])
+
+
+def second_database_that_is_missing(documents: list[Document]) -> None:
+    documents.remove(databases(documents)["features-second"])
+
+
+def instance_that_there_is_not(documents: list[Document]) -> None:
+    of_kind(documents, "Service")["features-instance-3"]["spec"]["selector"]["cnpg.io/instanceName"] = "features-4"
+
+
+def port_of_an_instance(documents: list[Document]) -> None:
+    of_kind(documents, "Service")["features-instance-1"]["spec"]["ports"][0]["targetPort"] = 5433
+
+
+def replicas_without_a_bound(documents: list[Document]) -> None:
+    environment = pods(documents)["feature-service"].container["env"]
+    environment.remove(next(each for each in environment if each["name"] == "FEATURE_SERVICE_MAX_STORE_LAG_MS"))
+
+
+MISTAKES_OF: dict[str, list[tuple[Callable[[list[Document]], None], str]]] = {
+    "two-databases": [
+        (second_database_that_no_policy_opens, "load: no network policy lets it reach features-second-database:5432"),
+        (second_database_that_is_missing, "features-migrate: nothing answers at features-second-rw:5432"),
+    ],
+    "read-replicas": [
+        (instance_that_there_is_not, "Service features-instance-3: "),
+        (port_of_an_instance, "service features-instance-1: its instance listens on 5432"),
+        (replicas_without_a_bound, "feature-service: 1 validation error"),
+    ],
+}
 MISTAKES: list[tuple[Callable[[list[Document]], None], str]] = [
     (misspelt_field, "Deployment feature-service: Additional properties are not allowed ('readinesProbe'"),
     (misspelt_field_of_a_database, "Cluster decisions: Additional properties are not allowed ('dataDurabilty'"),
@@ -150,9 +182,16 @@ MISTAKES: list[tuple[Callable[[list[Document]], None], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("plant", "found"), MISTAKES, ids=[plant.__name__ for plant, _ in MISTAKES])
-def test_a_planted_mistake_is_found(plant: Callable[[list[Document]], None], found: str) -> None:
-    documents, before = manifests("dynamodb"), manifests("dynamodb")
+PLANTED = [
+    (component, *mistake)
+    for component, mistakes in ({"dynamodb": MISTAKES} | MISTAKES_OF).items()
+    for mistake in mistakes
+]
+
+
+@pytest.mark.parametrize(("component", "plant", "found"), PLANTED, ids=[plant.__name__ for _, plant, _ in PLANTED])
+def test_a_planted_mistake_is_found(component: str, plant: Callable[[list[Document]], None], found: str) -> None:
+    documents, before = manifests(component), manifests(component)
     plant(documents)
     changed = [each for each in documents if each not in before]  # schemas are slow, and the others fit theirs
     all_found = [*shapes(changed), *fitting(documents)]

@@ -11,6 +11,7 @@ from db_init.settings import Settings
 
 if TYPE_CHECKING:
     from db_init.engines import Engine
+    from db_init.shards import Share
 
 WHAT = "raw events into the feature history and the online store"
 EPILOG = (
@@ -51,21 +52,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> None:
     from db_init.loading.events.load import load  # noqa: PLC0415
-    from db_init.loading.files import check_readable, scan  # noqa: PLC0415
     from db_init.loading.report import Report, printed  # noqa: PLC0415
-    from db_init.shards import connected, due, only_database  # noqa: PLC0415
+    from db_init.shards import connected, only_database  # noqa: PLC0415
 
     if arguments.spark_master and arguments.engine != "spark":
         arguments.usage_error("argument --spark-master: goes with --engine spark")
-    if arguments.retry_quarantined or arguments.engine == "spark":
-        only_database(settings, "load --retry-quarantined" if arguments.retry_quarantined else "load --engine spark")
-
-    def what() -> str:
-        check_readable(arguments.file)
-        return f"load {scan(arguments.file).digest}"
+    if arguments.engine == "spark":
+        only_database(settings, "load --engine spark")
 
     report = Report()
-    for share in due(settings, what, say):
+    for share in _shares(arguments, settings):
         opening = _engine(arguments, settings)
         with connected(settings, share.shard) as connection, progress() as steps:
             report.add(
@@ -74,6 +70,23 @@ def run(arguments: argparse.Namespace, settings: Settings) -> None:
                 )
             )
     print(printed(report, arguments.report))
+
+
+def _shares(arguments: argparse.Namespace, settings: Settings) -> "list[Share]":
+    """What each database gets of the file, or of the lines in quarantine."""
+    from db_init.loading.events.moving import move_lines  # noqa: PLC0415
+    from db_init.loading.files import check_readable, scan  # noqa: PLC0415
+    from db_init.shards import Share, due, shards  # noqa: PLC0415
+
+    def what() -> str:
+        check_readable(arguments.file)
+        return f"load {scan(arguments.file).digest}"
+
+    if not arguments.retry_quarantined:
+        return due(settings, what, say)
+    if len(found := shards(settings)) > 1:
+        move_lines(settings, lambda: _engine(arguments, settings), say, arguments.feature_set)
+    return [Share(shard) for shard in found]
 
 
 def _engine(arguments: argparse.Namespace, settings: Settings) -> "AbstractContextManager[Engine]":

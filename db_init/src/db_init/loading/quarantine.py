@@ -36,6 +36,9 @@ _SETTLE = """
 """
 
 
+_SAME = "(source, line, md5(row::text)) = (%s, %s, %s)"
+
+
 def store_refused(connection: psycopg.Connection, engine: Engine, source: str) -> None:
     """Keep the lines of table `refused`. Those that are kept already stay as they are."""
     refused = engine.to_csv(f"SELECT '{source}', __line, reason, row FROM refused", engine.folder / "refused.csv")
@@ -108,3 +111,16 @@ def settle(connection: psycopg.Connection, engine: Engine) -> None:
     [settled] = connection.execute(_SETTLE).fetchone() or [0]
     if settled != engine.count("origin"):
         raise LoadError("Somebody changed lines in quarantine meanwhile. Nothing was changed; run the command again.")
+
+
+def moved(connection: psycopg.Connection, other: psycopg.Connection, source: str, line: int, digest: str) -> None:
+    """Take the line to another database. It stays where that has another line in its place."""
+    same = [source, line, digest]
+    query = f"SELECT source, line, reason, row::text, quarantined_at FROM quarantine WHERE {_SAME}"
+    with other.transaction():
+        for row in connection.execute(query, same).fetchall():
+            other.execute("INSERT INTO quarantine VALUES (%s, %s, %s, %s::jsonb, %s) ON CONFLICT DO NOTHING", row)
+        there = other.execute(f"SELECT FROM quarantine WHERE {_SAME}", same).fetchone()
+    if there is not None:
+        connection.execute(f"DELETE FROM quarantine WHERE {_SAME}", same)
+    connection.commit()

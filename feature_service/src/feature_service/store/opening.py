@@ -79,4 +79,4 @@ async def open_writer(settings: Settings, metrics: WriteMetrics) -> AsyncIterato
         from feature_service.store.dynamodb.table import open_table  # noqa: PLC0415
 
         async with open_table(settings.dynamodb, settings.database_timeout_seconds) as table:
-            yield DynamoWrites(writer, table)
+            yield DynamoWrites(writer, table, metrics)

@@ -84,14 +84,17 @@ def load(
     started = time.monotonic()
     with opening as engine, exclusive(connection, say):
         prepare_years(connection)
-        applied, source = _with_source(connection, feature_set_file)
+        applied, source = with_source(connection, feature_set_file)
         work = _Work(connection, engine, applied, source, Report(), steps, share)
         digest = _read(work, file)
         latest = datetime.now(UTC) + _TOLERATED
         since = kept_since(connection)
         connection.commit()
         engine.keep("lines", parsed(engine.table("raw"), applied.feature_set, source, latest, since))
-        share.keep_own(engine, "lines", CLIENT)
+        if file is None:
+            share.refuse_others(engine, "lines", CLIENT, REASON)
+        else:
+            share.keep_own(engine, "lines", CLIENT)
         work.report.read = engine.count("lines") + engine.count("malformed")
         steps.step("comparing with what is stored")
         fetch_stored(connection, engine, source)
@@ -105,7 +108,8 @@ def load(
     return work.report
 
 
-def _with_source(connection: psycopg.Connection, file: Path | None) -> tuple[Applied, Source]:
+def with_source(connection: psycopg.Connection, file: Path | None) -> tuple[Applied, Source]:
+    """The feature set in force, with what it says of raw events. Raises LoadError."""
     applied = applied_set(connection)
     connection.commit()
     if file is not None:

@@ -11,7 +11,7 @@ from feature_service.store.dynamodb.faults import Fault, NotNewer
 from feature_service.store.dynamodb.items import batch_get, read_page, read_row, read_set
 from feature_service.store.dynamodb.table import MOST_IN_FLIGHT, Table
 from feature_service.store.online import Row, Said
-from feature_service.store.postgresql.writer import FeatureWriter
+from feature_service.store.postgresql.writer import FeatureWriter, WriteMetrics
 from service_kit.request.ask import Ask
 from shared_schemas.online_items import FEATURE_SET, MOST_KEYS, Change, put_if_newer
 
@@ -91,9 +91,10 @@ class DynamoWrites:
     """Where PostgreSQL has the change and DynamoDB does not take it, the caller gets StoreUnavailable, and the change stays
     marked for the publisher."""
 
-    def __init__(self, record: FeatureWriter, table: Table) -> None:
+    def __init__(self, record: FeatureWriter, table: Table, metrics: WriteMetrics) -> None:
         self._record = record
         self._table = table
+        self._metrics = metrics
 
     async def write(self, client_id: int, said: Said, ask: Ask[object]) -> Sequence[str]:
         written = await self._record.written(client_id, said, ask)
@@ -102,6 +103,8 @@ class DynamoWrites:
 
     async def erase(self, client_id: int, id_column: str, ask: Ask[object]) -> bool:
         erased = await self._record.erased(client_id, id_column, ask)
+        if erased.found:
+            self._metrics.deletes.inc()
         return await self._bring(erased.change, ask) or erased.found
 
     async def _bring(self, change: Change | None, ask: Ask[object]) -> bool:

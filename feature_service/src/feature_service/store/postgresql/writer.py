@@ -122,7 +122,10 @@ class FeatureWriter:
         return (await self.written(client_id, said, ask)).stale
 
     async def erase(self, client_id: int, id_column: str, ask: Ask[object]) -> bool:
-        return (await self.erased(client_id, id_column, ask)).found
+        erased = await self.erased(client_id, id_column, ask)
+        if erased.found:
+            self._metrics.deletes.inc()
+        return erased.found
 
     async def written(self, client_id: int, said: Said, ask: Ask[object]) -> Written:
         """Add an event. Raises BeforeRetention."""
@@ -148,7 +151,7 @@ class FeatureWriter:
         return written
 
     async def erased(self, client_id: int, id_column: str, ask: Ask[object]) -> Erased:
-        """Leave no trace of the client. Raises LoadRunning."""
+        """Leave no trace of the client here. Raises LoadRunning. Not counted: the client may have traces elsewhere."""
 
         async def work(connection: asyncpg.Connection) -> Erased:
             # Statements of their own: each sees what was there when it began, and so the last one all that came before.
@@ -161,9 +164,7 @@ class FeatureWriter:
                 found = await connection.fetchval(_ERASE, client_id, *_traces(client_id), id_column)
                 return Erased(bool(found), await _change(connection, client_id) if self._publishes else None)
 
-        erased = await self._erasures.done(work, ask)
-        if erased.found:
-            self._metrics.deletes.inc()
+        erased: Erased = await self._erasures.done(work, ask)
         return erased
 
 

@@ -36,7 +36,7 @@ async def open_shards_writer(settings: Settings, metrics: WriteMetrics) -> Async
             writer = await stack.enter_async_context(open_record_writer(settings, metrics, shard))
             if writer is not None:
                 writers.append(writer)
-        yield ShardedWrites(writers)
+        yield ShardedWrites(writers, metrics)
 
 
 def _shards(count: int) -> list[Shard]:

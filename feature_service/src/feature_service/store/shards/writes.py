@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-from feature_service.store.online import OnlineWrites, Said
+from feature_service.store.online import Said
+from feature_service.store.postgresql.writer import FeatureWriter, WriteMetrics
 from service_kit.request.ask import Ask
 from shared_schemas.shards import shard_of
 
 
 class ShardedWrites:
-    def __init__(self, writers: Sequence[OnlineWrites]) -> None:
+    def __init__(self, writers: Sequence[FeatureWriter], metrics: WriteMetrics) -> None:
         self._writers = writers
+        self._metrics = metrics
 
     async def write(self, client_id: int, said: Said, ask: Ask[object]) -> Sequence[str]:
         return await self._writers[self._number(client_id) - 1].write(client_id, said, ask)
@@ -19,11 +21,14 @@ class ShardedWrites:
 
         It is asked first: where it cannot answer, nothing is erased yet.
         """
-        found = [
-            await self._writers[number - 1].erase(client_id, id_column, ask)
+        erased = [
+            await self._writers[number - 1].erased(client_id, id_column, ask)
             for number in sorted({1, self._number(client_id)})
         ]
-        return any(found)
+        found = any(one.found for one in erased)
+        if found:
+            self._metrics.deletes.inc()
+        return found
 
     def _number(self, client_id: int) -> int:
         return shard_of(client_id, len(self._writers))

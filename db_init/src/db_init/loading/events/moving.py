@@ -1,0 +1,60 @@
+"""Lines in quarantine whose client another of several databases knows: they go there before they are tried again.
+
+The first database keeps the lines that no client could be read of. Edited by hand, or read by a newer release, they may be of
+clients of another one.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+
+from db_init.database import exclusive
+from db_init.engines import Engine
+from db_init.errors import LoadError
+from db_init.loading.events.load import with_source
+from db_init.loading.events.parse import needed_columns, parsed
+from db_init.loading.names import CLIENT, LINE
+from db_init.loading.quarantine import fetch_refused, moved
+from db_init.settings import Settings
+from db_init.shards import connected, reachable
+from shared_schemas.shards import Shard, shard_of
+
+_ELSEWHERE = "SELECT source, source_line, digest, number FROM origin JOIN elsewhere ON __line = line"
+
+
+def move_lines(
+    settings: Settings,
+    opening: Callable[[], AbstractContextManager[Engine]],
+    say: Callable[[str], None],
+    feature_set_file: Path | None = None,
+) -> None:
+    """Each line is stored in the other database before it is deleted in its own: stopped in between, it is done again."""
+    found = reachable(settings)
+    with ExitStack() as stack:
+        connections = {shard: stack.enter_context(connected(settings, shard)) for shard in found}
+        for (
+            connection
+        ) in connections.values():  # in the order of the databases, so that two commands do not block each other
+            stack.enter_context(exclusive(connection, say))
+        known = {with_source(connection, feature_set_file)[0].feature_set.digest for connection in connections.values()}
+        if len(known) > 1:
+            raise LoadError("The databases have different feature sets in force: apply the set again.")
+        for shard, connection in connections.items():
+            with opening() as engine:
+                for source, line, digest, number in _elsewhere(connection, engine, shard, feature_set_file):
+                    moved(connection, connections[Shard(number, shard.of)], source, line, digest)
+
+
+def _elsewhere(
+    connection: psycopg.Connection, engine: Engine, shard: Shard, feature_set_file: Path | None
+) -> list[tuple[str, int, str, int]]:
+    """File, line and digest of the lines of other databases, and the number of that database."""
+    applied, source = with_source(connection, feature_set_file)
+    fetch_refused(connection, engine, needed_columns(applied.feature_set, source))
+    lines = parsed(engine.table("raw"), applied.feature_set, source, datetime.now(UTC), None)
+    number = shard_of(lines[CLIENT].fill_null(0), shard.of)
+    engine.keep("elsewhere", lines.filter(number != shard.number).select(LINE, number=number))
+    return engine.ask(_ELSEWHERE)
