@@ -82,6 +82,18 @@ def test_a_connection_goes_on_after_answers_of_every_kind() -> None:
     assert statuses == [200, 404, 200, 422, 200, 200, 422, 200]
 
 
+def test_what_follows_while_an_answer_is_made_keeps_its_own_body() -> None:
+    unknown = get("/online_feature_store/client_id=9")
+    with served(seconds=0.3) as running:
+        for first, status in ((get(), 200), (unknown, 404)):
+            batch = posted(BATCH)
+            answers = sent(running.port, first + batch[:-10], batch[-10:-4], batch[-4:], pause=0.2, patience=1)
+            assert [int(part[:3]) for part in answers.split(b"HTTP/1.1 ")[1:]] == [status, 200]
+            assert b'"not_found":[9]' in answers
+            assert not running.protocol.slots.taken
+            assert not running.server.server_state.tasks
+
+
 def test_a_body_that_stops_arriving_gives_its_slot_back() -> None:
     with served(receive_timeout_seconds=0.3, max_concurrent_requests=1) as running, ExitStack() as stack:
         for ended in (False, True):

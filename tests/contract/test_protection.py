@@ -20,7 +20,7 @@ from feature_service.app import create_app as create_feature_app
 from local_stack.front import FrontDoor
 from prediction_service.app import create_app as create_prediction_app
 from prediction_service.settings import Settings as PredictionSettings
-from service_kit.server.protocol import protocol_for
+from service_kit.server.direct import protocol_for
 from service_kit.settings import ServiceSettings
 
 pytestmark = pytest.mark.alone

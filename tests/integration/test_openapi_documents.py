@@ -26,7 +26,7 @@ from openapi_hooks import CLIENTS
 from prediction_service.app import create_app as create_prediction_app
 from prediction_service.settings import Settings as PredictionSettings
 from service_kit.access.keys import digest_of, new_key
-from service_kit.server.protocol import protocol_for
+from service_kit.server.direct import protocol_for
 from service_kit.settings import ServiceSettings
 
 TESTS = Path(__file__).parents[1]

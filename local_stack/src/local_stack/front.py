@@ -19,7 +19,7 @@ from service_kit.documents.page import docs_routes
 from service_kit.problems import ProblemError, RouteNotFound
 from service_kit.request.layer import RequestLayer
 from service_kit.request.refusals import problem_answer
-from service_kit.server.direct import Entrance, HotRequest
+from service_kit.server.entrance import Entrance, HotRequest
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry.metrics import Metrics, metrics_endpoint
 

@@ -26,8 +26,8 @@ from service_kit.request.ask import Ask, Opened
 from service_kit.request.layer import RequestLayer
 from service_kit.request.refusals import add_problem_handlers
 from service_kit.request.routes import OperationRoute
-from service_kit.server.direct import Entrance
-from service_kit.server.protocol import protocol_for
+from service_kit.server.direct import protocol_for
+from service_kit.server.entrance import Entrance
 from service_kit.server.shutdown import DrainingServer
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry.logs import configure_logs, report_unhandled

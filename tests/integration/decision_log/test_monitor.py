@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from shutil import copytree
+from uuid import uuid4
 
 import psycopg
 import pytest

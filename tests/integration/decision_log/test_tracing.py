@@ -181,8 +181,8 @@ def test_where_traces_are_off_nothing_is_there_for_them(features_url: str, log: 
         )
         predictions = create_prediction_app(settings, open_feature_client)
         for app in (features, predictions):
-            assert type(app._entrance).__name__ == "RequestLayer"  # type: ignore[attr-defined]
-            assert app._entrance._metrics is app.state.metrics  # type: ignore[attr-defined]
+            assert type(app._around).__name__ == "RequestLayer"  # type: ignore[attr-defined]
+            assert app._around._metrics is app.state.metrics  # type: ignore[attr-defined]
         async with features.router.lifespan_context(features), predictions.router.lifespan_context(predictions):
             store, state = features.state.opened.state.store, predictions.state.opened.state
             assert (type(store._online._reader), type(store._coalesced)) == (Reader, Batcher)

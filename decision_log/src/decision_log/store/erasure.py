@@ -96,7 +96,7 @@ async def _carry_out(connection: asyncpg.Connection, doomed: Sequence[tuple[int,
     listed = Listed(uuid7(), "erasure", datetime.now(UTC))
     document = {
         "kind": listed.kind,
-        "decision_id": listed.decision_id,
+        "decision_id": str(listed.decision_id),
         "decided_at": listed.decided_at,
         "erased": [{"index": index, "decision_id": str(decision_id)} for index, decision_id in doomed],
         "caller": caller,

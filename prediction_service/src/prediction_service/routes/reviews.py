@@ -65,7 +65,7 @@ async def review_decision(ask: Ask[State], decision_id: str, body: Review) -> by
         await ask.state.recording.record([entry], ask)
     except EntryRefused as error:  # erased meanwhile
         raise DecisionNotFound from error
-    return json_bytes({"decision_id": listed.decision_id, "commitment": b64encode(entry.commitment).decode()})
+    return json_bytes({"decision_id": str(listed.decision_id), "commitment": b64encode(entry.commitment).decode()})
 
 
 def _check_changes(review: Review, record: Record) -> None:

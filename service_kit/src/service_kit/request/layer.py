@@ -20,7 +20,7 @@ from service_kit.request.headers import EVERYWHERE, PERSONAL_WRITTEN, protective
 from service_kit.request.parsing import CallerGone, read_body
 from service_kit.request.refusals import problem_answer
 from service_kit.request.routes import header, response_of
-from service_kit.server.direct import Written
+from service_kit.server.entrance import Written
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry.logs import request_log
 from service_kit.telemetry.metrics import RequestMetrics

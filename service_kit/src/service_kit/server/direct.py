@@ -5,48 +5,18 @@ One task a connection answers one request after the other. Whatever is out of th
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from service_kit.access.gate import Place
-from service_kit.server.shedding import Slots
+from service_kit.server.entrance import HotRequest, Written
+from service_kit.server.protocol import LimitedProtocol
+from service_kit.server.shedding import Pace, Slots
+from service_kit.settings import ServiceSettings
 
-LONGEST_BODY = 65_536
+_LONGEST_BODY = 65_536
 """Of a request that is answered directly, bytes: what uvicorn, too, gathers before it stops reading."""
-
-
-class Written(NamedTuple):
-    """An answer with status 200: its header fields as they are sent, without the date, and its body."""
-
-    head: bytes
-    body: bytes
-
-
-class HotRequest(Protocol):
-    """A request for a hot operation."""
-
-    @property
-    def takes_body(self) -> bool: ...
-
-    def answer(self, scope: Scope, body: bytes) -> Awaitable[Written | None]:
-        """The ordinary answer. None: it is another one, and the application gives it to whoever calls it with this scope."""
-
-
-class Entrance(NamedTuple):
-    """What the server asks an application about a request before it does any work for it."""
-
-    admit: Callable[[Scope], Place]
-    """Raises the problem of a request that is not admitted."""
-    hot: Callable[[str, str], HotRequest | None]
-    """The request for a hot operation that a method and a path are, if they are one."""
-
-
-def entrance_of(app: Any) -> Entrance | None:
-    """That of an application of ours, which uvicorn may have wrapped; None: it has none."""
-    while not hasattr(app, "entrance") and hasattr(app, "app"):
-        app = app.app
-    return getattr(app, "entrance", None)
 
 
 class _Unheard:
@@ -113,3 +83,152 @@ class ConnectionTask:
     async def _run(self) -> None:
         while await self._answer(await self._next):
             self._next = self._loop.create_future()
+
+
+class DirectProtocol(LimitedProtocol):
+    """One connection, which answers hot operations directly."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._direct: ConnectionTask | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._direct is not None:
+            self._direct.end()
+
+    def _give_up(self) -> None:
+        cycle = self._answering
+        if isinstance(cycle, DirectCycle) and self._task is None:  # its body was arriving
+            cycle.slots.taken -= 1
+            self._answering = None
+        else:
+            super()._give_up()
+
+    # What arrives.
+
+    def _begin(self) -> None:
+        if not self._begins_directly():
+            super()._begin()
+
+    def on_body(self, body: bytes) -> None:
+        cycle: Any = self.cycle
+        if isinstance(cycle, DirectCycle) and not cycle.response_complete:
+            self._unbodied_bytes = 0
+            cycle.parts.append(body)
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        cycle: Any = self.cycle
+        if isinstance(cycle, DirectCycle) and not cycle.response_complete:
+            self._complete = True
+            self._unbodied_bytes = 0
+            self._work_directly(cycle)
+        else:
+            super().on_message_complete()
+
+    def _begins_directly(self) -> bool:
+        """Begin a request for a hot operation, if nothing about it is out of the ordinary."""
+        if self._entrance is None or (self.cycle is not None and not self.cycle.response_complete):
+            return False
+        path, _, query = self.url.partition(b"?")
+        if not path.startswith(b"/") or b"%" in path or not self.url.isascii():
+            return False
+        method = self.parser.get_method().decode()
+        hot = self._entrance.hot(method, path.decode())
+        if hot is None or not self._is_ordinary(takes_body=hot.takes_body):
+            return False
+        scope: Any = self.scope
+        scope["method"], scope["raw_path"], scope["query_string"] = method, path, query
+        scope["path"] = path.decode()
+        slots = self._slots_for(scope)
+        if slots is None or slots.taken >= slots.limit:
+            return False
+        slots.taken += 1
+        self._task = None
+        self.cycle = self._answering = DirectCycle(scope, hot, slots)  # type: ignore[assignment] # in its place
+        return True
+
+    def _is_ordinary(self, *, takes_body: bool) -> bool:
+        """Whether the request that has arrived asks for nothing but its answer, on a connection that is kept."""
+        if self.flow.write_paused or self.root_path or self.parser.get_http_version() != "1.1":
+            return False
+        if not self.parser.should_keep_alive():
+            return False
+        if not takes_body:
+            return not self._told
+        length = self._told.get(b"content-length", b"")
+        return len(self._told) == 1 and length.isdigit() and int(length) <= _LONGEST_BODY
+
+    def _work_directly(self, cycle: DirectCycle) -> None:
+        if self._direct is None:
+            self._direct = ConnectionTask(self.loop, self._answer_directly)
+            self._direct.task.add_done_callback(self._direct_ended)
+        self._task = self._direct.task
+        self.tasks.add(self._task)
+        self._direct.give(cycle)
+
+    async def _answer_directly(self, cycle: DirectCycle) -> bool:
+        """Whether the connection goes on."""
+        try:
+            answer = await cycle.hot.answer(cycle.scope, cycle.body)
+            if answer is None:
+                await self._answer_by_messages(cycle)
+            else:
+                if self.flow.write_paused:
+                    await self.flow.drain()
+                if not cycle.disconnected:
+                    self._write_answer(cycle, answer)
+        finally:
+            cycle.slots.taken -= 1
+            self.tasks.discard(self._direct.task)  # type: ignore[union-attr] # it runs this
+        return not self.transport.is_closing()
+
+    def _write_answer(self, cycle: DirectCycle, answer: Written) -> None:
+        common = self.server_state.default_headers
+        close = not cycle.keep_alive or (len(common) > 1 and any(name == b"connection" for name, _ in common))
+        self.transport.write(written_answer(common, answer, close=close))
+        cycle.response_started = cycle.response_complete = True
+        if close:
+            self.transport.close()
+        self.on_response_complete()
+
+    async def _answer_by_messages(self, direct: DirectCycle) -> None:
+        """Let the application give its answer as ASGI's messages, as uvicorn does it."""
+        cycle = RequestResponseCycle(
+            scope=direct.scope,  # type: ignore[arg-type] # as made by uvicorn
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=direct.keep_alive,
+            on_response=self.on_response_complete,
+        )
+        cycle.more_body = False
+        arriving: Any = self.cycle
+        if arriving is direct:  # and not another request that has begun to arrive meanwhile
+            self.cycle = cycle
+        self._answering = cycle
+        await cycle.run_asgi(self.app)
+
+    def _direct_ended(self, task: asyncio.Task[None]) -> None:
+        self._direct = None
+        if not task.cancelled() and task.exception() is not None:  # a defect, which the loop reports
+            self.transport.abort()
+
+
+def protocol_for(settings: ServiceSettings) -> type[DirectProtocol]:
+    """The protocol of one server, with the limits of the settings."""
+    own = {
+        "limits": settings,
+        "max_head_bytes": settings.max_head_bytes,
+        "slots": Slots(settings.max_concurrent_requests),
+        "public_slots": Slots(settings.max_public_requests),
+        "pace": Pace(),
+    }
+    return type("ConfiguredProtocol", (DirectProtocol,), own)

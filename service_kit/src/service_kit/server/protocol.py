@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from service_kit.access.gate import Place
 from service_kit.problems import AddressTooLong, BadRequest, HeadersTooLarge, Overloaded, ProblemError, RequestTimeout
-from service_kit.server.direct import LONGEST_BODY, ConnectionTask, DirectCycle, Written, entrance_of, written_answer
+from service_kit.server.entrance import entrance_of
 from service_kit.server.refusals import refusal
 from service_kit.server.shedding import Pace, Slots, shed
 from service_kit.server.transport import GatheringTransport
@@ -20,7 +20,7 @@ from service_kit.settings import ServiceSettings
 
 _FIELD_OVERHEAD = len(": \r\n")
 _TELLING = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
-"""Header fields without which a request has no body, and nothing to negotiate."""
+"""Header fields without which a request has no body and nothing to negotiate."""
 
 
 class _NotTaken(Exception):
@@ -28,7 +28,7 @@ class _NotTaken(Exception):
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection. `protocol_for` makes the class that has limits.
+    """One connection. `direct.protocol_for` makes the class that has limits.
 
     The receive clock runs from the opening of the connection, or from the first byte on a kept one, until the request is
     complete. The send clock runs from the first time that an answer has to wait for its reader until it is read.
@@ -55,10 +55,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._pause: asyncio.TimerHandle | None = None
         self._idle_clock: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
-        self._answering: RequestResponseCycle | DirectCycle | None = None
+        self._answering: RequestResponseCycle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._direct: ConnectionTask | None = None
         self._told: dict[bytes, bytes] = {}
+        """Header fields of the request that arrives which say that it is more than a question."""
         self._held: tuple[RequestResponseCycle, ASGI3Application] | None = None
         """A request that waits until its caller has read the answer before it."""
         self._parting: type[ProblemError] | None = None
@@ -86,16 +86,11 @@ class LimitedProtocol(HttpToolsProtocol):
         self._held = None
         super().connection_lost(exc)
         self._give_up()
-        if self._direct is not None:
-            self._direct.end()
 
     def _give_up(self) -> None:
         """End the work on an answer that has no caller any more. The request layer ends it in order."""
         cycle, task = self._answering, self._task
-        if isinstance(cycle, DirectCycle) and task is None:  # its body was arriving
-            cycle.slots.taken -= 1
-            self._answering = None
-        elif cycle is not None and task is not None and not task.done():
+        if cycle is not None and task is not None and not task.done():
             cycle.disconnected = True
             cycle.scope["caller_gone"] = True  # type: ignore[typeddict-unknown-key]
             task.cancel()
@@ -144,16 +139,14 @@ class LimitedProtocol(HttpToolsProtocol):
             shed.count += 1
             self._stop_parser(Overloaded)
         self._in_head = False
-        if self._entrance is None or not self._begins_directly():
-            super().on_headers_complete()
+        self._begin()
+
+    def _begin(self) -> None:
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._unbodied_bytes = 0
-        cycle: RequestResponseCycle | DirectCycle = self.cycle
-        if isinstance(cycle, DirectCycle) and not cycle.response_complete:
-            cycle.parts.append(body)
-            return
-        if not cycle.response_complete:
+        if not self.cycle.response_complete:
             super().on_body(body)
             return
         self._dropped_bytes += len(body)
@@ -163,11 +156,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._complete = True
         self._unbodied_bytes = 0
-        cycle: RequestResponseCycle | DirectCycle = self.cycle
-        if not isinstance(cycle, DirectCycle):
-            super().on_message_complete()
-        elif not cycle.response_complete:
-            self._work_directly(cycle)
+        super().on_message_complete()
 
     def _stop_parser(self, problem: type[ProblemError]) -> None:
         self._problem = problem
@@ -276,97 +265,6 @@ class LimitedProtocol(HttpToolsProtocol):
 
     # What is answered.
 
-    def _begins_directly(self) -> bool:
-        """Begin a request for a hot operation, if nothing about it is out of the ordinary."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            return False
-        path, _, query = self.url.partition(b"?")
-        if not path.startswith(b"/") or b"%" in path or not self.url.isascii():
-            return False
-        assert self._entrance is not None  # noqa: S101 -- asked before
-        method = self.parser.get_method().decode()
-        hot = self._entrance.hot(method, path.decode())
-        if hot is None or not self._is_ordinary(takes_body=hot.takes_body):
-            return False
-        scope: Any = self.scope
-        scope["method"], scope["raw_path"], scope["query_string"] = method, path, query
-        scope["path"] = path.decode()
-        slots = self._slots_for(scope)
-        if slots is None or slots.taken >= slots.limit:
-            return False
-        slots.taken += 1
-        self._task = None
-        self.cycle = self._answering = DirectCycle(scope, hot, slots)  # type: ignore[assignment] # in its place
-        return True
-
-    def _is_ordinary(self, *, takes_body: bool) -> bool:
-        """Whether the request that has arrived asks for nothing but its answer, on a connection that is kept."""
-        if self.flow.write_paused or self.root_path or self.parser.get_http_version() != "1.1":
-            return False
-        if not self.parser.should_keep_alive():
-            return False
-        if not takes_body:
-            return not self._told
-        length = self._told.get(b"content-length", b"")
-        return len(self._told) == 1 and length.isdigit() and int(length) <= LONGEST_BODY
-
-    def _work_directly(self, cycle: DirectCycle) -> None:
-        if self._direct is None:
-            self._direct = ConnectionTask(self.loop, self._answer_directly)
-            self._direct.task.add_done_callback(self._direct_ended)
-        self._task = self._direct.task
-        self.tasks.add(self._task)
-        self._direct.give(cycle)
-
-    async def _answer_directly(self, cycle: DirectCycle) -> bool:
-        """Whether the connection goes on."""
-        try:
-            answer = await cycle.hot.answer(cycle.scope, cycle.body)
-            if answer is None:
-                await self._answer_by_messages(cycle)
-            else:
-                if self.flow.write_paused:
-                    await self.flow.drain()
-                if not cycle.disconnected:
-                    self._write_answer(cycle, answer)
-        finally:
-            cycle.slots.taken -= 1
-            self.tasks.discard(self._task)
-        return not self.transport.is_closing()
-
-    def _write_answer(self, cycle: DirectCycle, answer: Written) -> None:
-        common = self.server_state.default_headers
-        close = not cycle.keep_alive or (len(common) > 1 and any(name == b"connection" for name, _ in common))
-        self.transport.write(written_answer(common, answer, close=close))
-        cycle.response_started = cycle.response_complete = True
-        if close:
-            self.transport.close()
-        self.on_response_complete()
-
-    async def _answer_by_messages(self, direct: DirectCycle) -> None:
-        """Let the application give its answer as ASGI's messages, as uvicorn does it."""
-        cycle = RequestResponseCycle(
-            scope=direct.scope,  # type: ignore[arg-type] # as made by uvicorn
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=direct.keep_alive,
-            on_response=self.on_response_complete,
-        )
-        cycle.more_body = False
-        self.cycle = self._answering = cycle
-        await cycle.run_asgi(self.app)
-
-    def _direct_ended(self, task: asyncio.Task[None]) -> None:
-        self._direct = None
-        if not task.cancelled() and task.exception() is not None:  # a defect, which the loop reports
-            self.transport.abort()
-
     def on_response_complete(self) -> None:
         self._answering = None
         if self._send_clock is not None and not self.flow.write_paused:
@@ -421,15 +319,3 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._send_clock is not None:
             self._send_clock.cancel()
             self._send_clock = None
-
-
-def protocol_for(settings: ServiceSettings) -> type[LimitedProtocol]:
-    """The protocol of one server, with the limits of the settings."""
-    own = {
-        "limits": settings,
-        "max_head_bytes": settings.max_head_bytes,
-        "slots": Slots(settings.max_concurrent_requests),
-        "public_slots": Slots(settings.max_public_requests),
-        "pace": Pace(),
-    }
-    return type("ConfiguredProtocol", (LimitedProtocol,), own)
