@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from both_services import FakeStore
+from credit_default import NAMES
 from db_init.feature_sets.reading import read_feature_set
 from db_init.feature_sets.stored import SHIPPED
 from feature_service.definitions.served import ServedSet
@@ -20,7 +22,9 @@ from feature_service.definitions.vectors import Layout
 from feature_service.settings import Settings
 from feature_service.store.features import FeatureStore
 from feature_service.store.opening import open_store
-from law import Event
+from feature_service.store.postgresql.reader import open_reader
+from feature_service.store.postgresql.record import Record
+from law import Event, in_force
 from local_stack.postgres import Server
 from service_kit.request.ask import Ask
 from shared_schemas.shards import shard_of
@@ -153,3 +157,66 @@ def test_a_layout_says_which_features_are_answered(opened: OpenStore) -> None:
 
     found = asked(opened, EVENTS, lambda store: store.vectors([5], ask(), None, layout))
     assert found[5] == b'{"client_id":5,"flag_own_car":1,"age":44,"event_timestamp":"2020-01-04T00:00:00Z"}'
+
+
+def history(dice: random.Random) -> list[Event]:
+    """Events of one client in the order of reception: some or hundreds, of few instants, of all features or of some."""
+    length = dice.choice([1, 2, 4, 9, 40])
+    raw, names, last = dice.choice([0.0, 0.3, 1.0]), dice.choice([NAMES, NAMES[:2]]), dice.choice([2, 9])
+    return [
+        Event(
+            day(dice.randint(2, last)) + timedelta(microseconds=dice.choice([0, 1, 500_000])),
+            {
+                name: dice.randint(0, 1)
+                for name in (names if dice.random() < 0.5 else dice.sample(names, dice.randint(1, len(names))))
+            },
+            dice.randint(1, 2**62) if dice.random() < raw else None,
+        )
+        for _ in range(length)
+    ]
+
+
+def by_the_law(client_id: int, events: list[Event], as_of: datetime) -> dict[str, Any] | None:
+    law = in_force(events, as_of)
+    if law is None:
+        return None
+    vector = {
+        "client_id": client_id,
+        **{name: law.values.get(name) for name in NAMES},
+        "event_timestamp": written(law.instant),
+    }
+    older = {name: written(law.older[name]) for name in NAMES if name in law.older}
+    return vector | ({"feature_timestamps": older} if older else {})
+
+
+def written(instant: datetime) -> str:
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+def test_any_history_is_read_as_of_any_instant_by_the_law(opened: OpenStore) -> None:
+    dice = random.Random(5)
+    events = {client_id: history(dice) for client_id in range(1, 301)}
+
+    async def question(store: Store) -> None:
+        for as_of in [day(1), *(day(number) + timedelta(microseconds=1) for number in range(2, 10)), day(20)]:
+            expected = {client_id: by_the_law(client_id, said, as_of) for client_id, said in events.items()}
+            found = await store.vectors([*events, 1000], ask(), as_of)
+            assert {client_id: json.loads(vector) for client_id, vector in found.items()} == {
+                client_id: vector for client_id, vector in expected.items() if vector
+            }
+
+    asked(opened, events, question)
+
+
+def test_a_batch_of_instants_is_not_planned_each_time(server: Server, database: str) -> None:
+    fill(server.url(database), EVENTS)
+
+    async def scenario() -> list[Any]:
+        settings = Settings(database_url=SecretStr(server.url(database, user="feature_service")))
+        async with open_reader(settings, connections=1) as reader:
+            for size in (1, 2, 3, 1, 2, 3, 1, 2, 3):
+                await Record(reader).at_instants([(5, day(number)) for number in range(1, size + 1)], ask())
+            return await reader.fetch(ask(), "SELECT max(custom_plans) FROM pg_prepared_statements")
+
+    [[planned_each_time]] = asyncio.run(scenario())
+    assert planned_each_time == 5  # PostgreSQL tries so many before it keeps one
