@@ -22,6 +22,7 @@ class Waiter(NamedTuple, Generic[V]):
 
     future: asyncio.Future[V | None]
     ask: Ask[object]
+    until: float
 
 
 class Batcher(Generic[K, V]):
@@ -57,19 +58,20 @@ class Batcher(Generic[K, V]):
         self._in_flight: dict[asyncio.Task[None], dict[K, list[Waiter[V]]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def get(self, key: K, ask: Ask[object]) -> V | None:
-        """The value of `key`, or None if there is none. Raises TimeoutError at the deadline of the ask."""
+    async def get(self, key: K, ask: Ask[object], until: float = inf) -> V | None:
+        """The value of `key`, or None if there is none. Raises TimeoutError at the deadline of the ask, or at `until`."""
         loop = self._loop or self._first_loop()
         future: asyncio.Future[V | None] = loop.create_future()
-        self._waiting.setdefault(key, []).append(Waiter(future, ask))
+        until = min(ask.deadline, until)
+        self._waiting.setdefault(key, []).append(Waiter(future, ask, until))
         if self._scheduled is None:
             if not self._in_flight or len(self._waiting) >= self._max_batch:
                 # At the end of this turn of the loop: requests that arrived in the same turn share the fetch, without a wait.
                 self._scheduled = loop.call_soon(self._depart)
             else:
                 self._scheduled = loop.call_later(self._patience, self._depart)
-        if ask.deadline < self._next_sweep:
-            self._sweep_at(ask.deadline)
+        if until < self._next_sweep:
+            self._sweep_at(until)
         return await future
 
     def _sweep_at(self, when: float) -> None:
@@ -89,8 +91,8 @@ class Batcher(Generic[K, V]):
                 for waiter in waiters:
                     if waiter.future.done():
                         continue
-                    if waiter.ask.deadline > now:
-                        later = min(later, waiter.ask.deadline)
+                    if waiter.until > now:
+                        later = min(later, waiter.until)
                     else:
                         waiter.future.set_exception(TimeoutError())
         if later < inf:
@@ -180,5 +182,5 @@ def _settle(batch: Mapping[K, Sequence[Waiter[V]]], found: Mapping[K, V | Except
 
 
 def _common_ask(batch: Mapping[K, Sequence[Waiter[V]]]) -> Ask[object]:
-    asks = [waiter.ask for waiters in batch.values() for waiter in waiters if not waiter.future.done()]
-    return Ask(asks[0].request_id, max(ask.deadline for ask in asks), None)
+    waiting = [waiter for waiters in batch.values() for waiter in waiters if not waiter.future.done()]
+    return Ask(waiting[0].ask.request_id, max(waiter.until for waiter in waiting), None)

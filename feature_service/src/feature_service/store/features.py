@@ -1,7 +1,7 @@
 """Vectors as they are answered: read from the online store or the history, batched, and encoded."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -34,6 +34,7 @@ class FeatureStore:
         self._online = online
         self._record = record
         self._which = {} if shard == ONLY else {"database": shard.number}
+        self._clock: Callable[[], float] | None = None
         self.feature_set = feature_set
         self._coalesced: Batcher[int, bytes] = batcher(
             self._current, max_batch=online.most_keys, max_in_flight=online.most_in_flight
@@ -45,15 +46,17 @@ class FeatureStore:
 
         The wait for a turn counts: no answer within the store's limit is StoreUnavailable.
         """
-        latest = asyncio.get_running_loop().time() + self._online.timeout_seconds
-        own_limit = latest < ask.deadline
-        limited = Ask(ask.request_id, latest, None) if own_limit else ask
+        latest = (self._clock or self._first_clock())() + self._online.timeout_seconds
         try:
             if as_of is None:
-                return await self._coalesced.get(client_id, limited)
-            return await self._coalesced_as_of.get((client_id, as_of), limited)
+                return await self._coalesced.get(client_id, ask, latest)
+            return await self._coalesced_as_of.get((client_id, as_of), ask, latest)
         except (TimeoutError, DeadlineExceeded) as fault:
-            raise self._late(fault, ask, own_limit=own_limit) from fault
+            raise self._late(fault, ask, own_limit=latest < ask.deadline) from fault
+
+    def _first_clock(self) -> Callable[[], float]:
+        self._clock = asyncio.get_running_loop().time  # once: each time it costs a system call
+        return self._clock
 
     def _late(self, fault: Exception, ask: Ask[object], *, own_limit: bool) -> ProblemError:
         if not own_limit:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
 from random import uniform
@@ -106,6 +106,7 @@ class FeatureClient:
         # Opens after so many calls in a row that found nobody or took too long; then one call in half a second probes.
         self.breaker = CircuitBreaker(failure_threshold=_FAULTS_TO_OPEN, recovery_timeout=_OPEN_SECONDS)
         self._coalesced: Batcher[int, Found] = batcher(self._ask)
+        self._clock: Callable[[], float] | None = None
         self._most_ids = _MOST_IDS
         self._most_ids_until = 0.0
         self._refused = False
@@ -114,12 +115,15 @@ class FeatureClient:
 
     async def vector(self, client_id: int, ask: Ask[object]) -> Found | None:
         """The vector of a client. Concurrent calls share one HTTP call; the wait for one counts."""
-        latest = asyncio.get_running_loop().time() + self._timeout
-        until = min(ask.deadline, latest)
+        latest = (self._clock or self._first_clock())() + self._timeout
         try:
-            return await self._coalesced.get(client_id, Ask(ask.request_id, until, None))
+            return await self._coalesced.get(client_id, ask, latest)
         except TimeoutError as fault:
             raise FeatureServiceTimeout from fault
+
+    def _first_clock(self) -> Callable[[], float]:
+        self._clock = asyncio.get_running_loop().time  # once: each time it costs a system call
+        return self._clock
 
     async def vectors(self, client_ids: Sequence[int], ask: Ask[object]) -> dict[int, Found]:
         """The vectors of those clients that have one, by id."""

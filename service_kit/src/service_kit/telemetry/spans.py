@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from typing import Any, TypeVar
 
 from opentelemetry import context as contexts
@@ -141,8 +142,9 @@ class TracedBatcher(Batcher[K, V]):
         super().__init__(fetch, **limits)
         self._tracer = tracer
 
-    async def get(self, key: K, ask: Ask[object]) -> V | None:
-        return await super().get(key, _TracedAsk(ask.request_id, ask.deadline, None, span=trace.get_current_span()))
+    async def get(self, key: K, ask: Ask[object], until: float = inf) -> V | None:
+        traced = _TracedAsk(ask.request_id, ask.deadline, None, span=trace.get_current_span())
+        return await super().get(key, traced, until)
 
     async def _serve(self, batch: dict[K, list[Waiter[V]]]) -> None:
         sharing = _spans_of(batch)
