@@ -39,6 +39,7 @@ OTHERS = [
     get(VECTOR, "Connection: close"),
     get(VECTOR, "Content-Length: 0"),
     get("http://localhost/online_feature_store/client_id=5"),
+    posted(b""),
     posted(b"{"),
     posted(b" " * 70_000 + BATCH),
     posted(b" " * 2_000_000 + BATCH),

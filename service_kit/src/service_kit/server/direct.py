@@ -31,10 +31,10 @@ class DirectCycle:
     """One request that is answered directly, in the place of uvicorn's cycle: with what uvicorn looks at in that."""
 
     __slots__ = (
+        "body",
         "disconnected",
         "hot",
         "keep_alive",
-        "parts",
         "response_complete",
         "response_started",
         "scope",
@@ -46,13 +46,15 @@ class DirectCycle:
         self.scope = scope
         self.hot = hot
         self.slots = slots
-        self.parts: list[bytes] = []
+        self.body = bytearray()
         self.keep_alive = True
         self.disconnected = self.response_started = self.response_complete = False
 
-    @property
-    def body(self) -> bytes:
-        return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
+    def taken_body(self) -> bytes:
+        """The body, which is not kept here any longer."""
+        body = bytes(self.body)
+        self.body = bytearray()
+        return body
 
 
 def written_answer(common: Sequence[tuple[bytes, bytes]], answer: Written, *, close: bool) -> bytes:
@@ -115,7 +117,7 @@ class DirectProtocol(LimitedProtocol):
         cycle: Any = self.cycle
         if isinstance(cycle, DirectCycle) and not cycle.response_complete:
             self._unbodied_bytes = 0
-            cycle.parts.append(body)
+            cycle.body += body
         else:
             super().on_body(body)
 
@@ -172,7 +174,7 @@ class DirectProtocol(LimitedProtocol):
     async def _answer_directly(self, cycle: DirectCycle) -> bool:
         """Whether the connection goes on."""
         try:
-            answer = await cycle.hot.answer(cycle.scope, cycle.body)
+            answer = await cycle.hot.answer(cycle.scope, cycle.taken_body())
             if answer is None:
                 await self._answer_by_messages(cycle)
             else:
