@@ -1,7 +1,7 @@
-"""Attacks on a feature service of its own, with a healthy caller beside them: `PYTHONPATH=tests python -m bench.attack`.
+"""Attacks on services of its own, with a healthy caller beside them: `PYTHONPATH=tests python -m bench.attack`.
 
 Prints the healthy caller's p99 during each attack beside that without one, and the memory of the service afterwards. The
-healthy caller asks for the vector of a client, with a key.
+healthy caller asks for the vector of a client, or for a prediction, with a key.
 """
 
 import argparse
@@ -19,20 +19,14 @@ from pathlib import Path
 from typing import cast
 
 import psutil
-import psycopg
 
-from bench.servers import run_module
+from bench import servers
 from local_stack.postgres import running_postgres
 from running import Running, service
 from service_kit.access.keys import digest_of, new_key
 
 _CALLERS = 600
 _READERS = 700
-_VECTOR = "/online_feature_store/client_id=5"
-_ROW = """
-    INSERT INTO online_features (client_id, event_timestamp, v)
-    VALUES (5, '2020-04-11+00', '{}')
-"""
 _LARGE = b"GET /docs/assets/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
 _KEYLESS = b"GET /online_feature_store/client_id=%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
 _CHUNKED = (
@@ -112,14 +106,14 @@ def attacked(attack: Attack, port: int) -> Iterator[None]:
         attacker.join()
 
 
-def healthy(port: int, key: str, seconds: float) -> tuple[float, int, int]:
+def healthy(port: int, address: str, key: str, seconds: float) -> tuple[float, int, int]:
     """The p99 in milliseconds of a caller with a key, its requests, and those that were not answered with 200."""
     times, failed, until = list[float](), 0, time.monotonic() + seconds
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
     while time.monotonic() < until:
         started = time.perf_counter()
         try:
-            connection.request("GET", _VECTOR, headers={"X-API-Key": key})
+            connection.request("GET", address, headers={"X-API-Key": key})
             answer = connection.getresponse()
             answer.read()
             failed += answer.status != 200
@@ -132,7 +126,8 @@ def healthy(port: int, key: str, seconds: float) -> tuple[float, int, int]:
     return sorted(times)[int(len(times) * 0.99)] * 1000, len(times), failed
 
 
-def _run(running: Running, key: str, seconds: float) -> None:
+def _run(running: Running, address: str, key: str, seconds: float) -> None:
+    print(f"\nGET {address}")
     print(
         "| attack | p99 ms of a healthy caller | of that without | requests | not 200 | CPU of the service, of one core | memory afterwards, MB |"
     )
@@ -142,7 +137,7 @@ def _run(running: Running, key: str, seconds: float) -> None:
     for attack in (nothing, never_reading, trailers, without_key):
         with attacked(attack, running.port):
             before = sum(process.cpu_times()[:2])
-            p99, count, failed = healthy(running.port, key, seconds)
+            p99, count, failed = healthy(running.port, address, key, seconds)
             cpu = (sum(process.cpu_times()[:2]) - before) / seconds
         quiet = quiet or p99
         memory = process.memory_info().rss / 1e6
@@ -159,15 +154,18 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     key = new_key()
     with tempfile.TemporaryDirectory() as folder:
-        keys = Path(folder, "keys")
-        keys.write_text(f"name=healthy scopes=features:read sha256={digest_of(key.encode()).hex()}\n")
+        keys, models = Path(folder, "keys"), Path(folder, "models")
+        keys.write_text(f"name=healthy scopes=features:read,predict sha256={digest_of(key.encode()).hex()}\n")
         with running_postgres(Path(folder)) as postgres:
-            run_module("db_init", "migrate", DB_INIT_DATABASE_URL=postgres.url("postgres"))
-            with psycopg.connect(postgres.url("postgres")) as connection:
-                connection.execute(_ROW)
-            reader = postgres.url("postgres", user="feature_service")
-            with service("feature_service", database_url=reader, api_keys_file=keys) as running:
-                _run(running, key, arguments.seconds)
+            url = servers.database(postgres, "sample", servers.sample(Path(folder), models))
+            client_id = servers.client_ids(url)[0]
+            reader = postgres.url("sample", user="feature_service")
+            with service("feature_service", database_url=reader, api_keys_file=keys) as features:
+                _run(features, f"/online_feature_store/client_id={client_id}", key, arguments.seconds)
+                asked = {"feature_service_url": f"http://127.0.0.1:{features.port}", "feature_service_api_key": key}
+                options = {"model_dir": models, "decision_log": "off", "api_keys_file": keys, **asked}
+                with service("prediction_service", **options) as predictions:
+                    _run(predictions, f"/credit_risk/client_id={client_id}", key, arguments.seconds)
 
 
 if __name__ == "__main__":
