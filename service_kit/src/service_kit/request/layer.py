@@ -51,7 +51,7 @@ class HotRequest(NamedTuple):
         return self.operation.body is not None
 
     async def answer(self, scope: Scope, body: bytes) -> Written | None:
-        """The ordinary answer. None: it is another one, and the layer gives it to whoever calls it with this scope."""
+        """The ordinary answer. None: it is another one, and the layer gives it when it is called with this scope."""
         return await self.layer.answer_directly(scope, self.operation, self.values, body)
 
 

@@ -20,7 +20,7 @@ _LONGEST_BODY = 65_536
 
 
 class _Unheard:
-    """For uvicorn, which wakes up whoever waits for messages: nobody does."""
+    """Takes the place of the event by which uvicorn wakes a reader of messages: there is none here."""
 
     @staticmethod
     def set() -> None:

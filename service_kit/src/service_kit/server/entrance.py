@@ -22,7 +22,7 @@ class HotRequest(Protocol):
     def takes_body(self) -> bool: ...
 
     def answer(self, scope: Scope, body: bytes) -> Awaitable[Written | None]:
-        """The ordinary answer. None: it is another one, and the application gives it to whoever calls it with this scope."""
+        """The ordinary answer. None: it is another one, and the application gives it when it is called with this scope."""
 
 
 class Entrance(NamedTuple):

@@ -35,9 +35,8 @@ def move_lines(
     found = reachable(settings)
     with ExitStack() as stack:
         connections = {shard: stack.enter_context(connected(settings, shard)) for shard in found}
-        for (
-            connection
-        ) in connections.values():  # in the order of the databases, so that two commands do not block each other
+        # In the order of the databases, so that two commands do not block each other.
+        for connection in connections.values():
             stack.enter_context(exclusive(connection, say))
         known = {with_source(connection, feature_set_file)[0].feature_set.digest for connection in connections.values()}
         if len(known) > 1:
