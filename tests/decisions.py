@@ -1,12 +1,10 @@
 """Entries for tests, and a log in a database: recorded, sequenced, audited."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
-from uuid import UUID
 
 import psycopg
 from pydantic import SecretStr
@@ -39,9 +37,7 @@ def entry(client_id: int | None = 5, **changes: object) -> Entry:
         "origin": "request",
     }
     listed = Listed(**(values | changes))  # type: ignore[arg-type]
-    document = {name: str(value) if isinstance(value, UUID) else value for name, value in listed._asdict().items()}
-    document["decided_at"] = listed.decided_at.isoformat()
-    return sealed(listed, json.dumps(document).encode())
+    return sealed(listed, listed._asdict())
 
 
 def review(of: Entry) -> Entry:

@@ -48,8 +48,8 @@ def decided(registry: Path, client_id: int, at: datetime = NOW, **changes: Any) 
     listed = Listed(_id_at(at), "decision", at, client_id, "approve", 200, version, said["origin"])
     document = {
         "kind": "decision",
-        "decision_id": str(listed.decision_id),
-        "decided_at": at.isoformat(),
+        "decision_id": listed.decision_id,
+        "decided_at": at,
         "client_id": client_id,
         "label": said["label"],
         "probability": said["probability"],
@@ -62,7 +62,7 @@ def decided(registry: Path, client_id: int, at: datetime = NOW, **changes: Any) 
         "event_timestamp": "2020-04-11T00:00:00Z",
         "feature_timestamps": None,
     }
-    return sealed(listed, json.dumps(document).encode())
+    return sealed(listed, document)
 
 
 def record(log: Log, *entries: Entry) -> None:

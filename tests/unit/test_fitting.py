@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from prediction_service.errors import FeatureServiceUnavailable, FeatureSetMismatch
-from prediction_service.features.client import Found
+from prediction_service.features.answers import Found
 from prediction_service.features.fitting import FittedFeatures
 from service_kit.request.ask import Ask
 from shared_schemas import Feature, FeatureDefinitions

@@ -5,9 +5,10 @@ import os
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
+import orjson
 from asyncpg.pgproto import pgproto
 
 Kind = Literal["decision", "review", "erasure"]
@@ -39,10 +40,21 @@ class Entry(NamedTuple):
     commitment: bytes
 
 
-def sealed(listed: Listed, record: bytes) -> Entry:
-    """An entry with a fresh salt. `record` is what is stored, committed to and served, byte for byte."""
+def sealed(listed: Listed, document: Mapping[str, Any]) -> Entry:
+    """An entry with a fresh salt. The bytes of the document are what is stored, committed to and served.
+
+    They are JSON: ids as texts, UTC as Z, keys in their order, no spaces.
+    """
+    record = orjson.dumps(document, _written_id, option=orjson.OPT_UTC_Z)
     salt = os.urandom(SALT_BYTES)
     return Entry(listed, record, salt, commitment(salt, record))
+
+
+def _written_id(value: object) -> str:
+    """orjson knows the standard library's class of ids only, and not the driver's, which is a subclass."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError
 
 
 def commitment(salt: bytes, record: bytes) -> bytes:

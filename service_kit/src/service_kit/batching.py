@@ -58,11 +58,11 @@ class Batcher(Generic[K, V]):
         self._in_flight: dict[asyncio.Task[None], dict[K, list[Waiter[V]]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def get(self, key: K, ask: Ask[object], until: float = inf) -> V | None:
-        """The value of `key`, or None if there is none. Raises TimeoutError at the deadline of the ask, or at `until`."""
+    async def get(self, key: K, ask: Ask[object], seconds: float = inf) -> V | None:
+        """The value of `key`, or None if there is none. Raises TimeoutError at the deadline of the ask, or after `seconds`."""
         loop = self._loop or self._first_loop()
         future: asyncio.Future[V | None] = loop.create_future()
-        until = min(ask.deadline, until)
+        until = min(ask.deadline, loop.time() + seconds)
         self._waiting.setdefault(key, []).append(Waiter(future, ask, until))
         if self._scheduled is None:
             if not self._in_flight or len(self._waiting) >= self._max_batch:

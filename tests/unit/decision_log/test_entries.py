@@ -53,9 +53,18 @@ def said(**changes: object) -> dict[str, object]:
 
 
 def test_each_entry_has_a_salt_of_its_own() -> None:
-    first, second = sealed(LISTED, b"record"), sealed(LISTED, b"record")
+    first, second = sealed(LISTED, {"score": 12}), sealed(LISTED, {"score": 12})
     assert first.salt != second.salt
-    assert first.commitment == commitment(first.salt, b"record") != second.commitment
+    assert first.commitment == commitment(first.salt, b'{"score":12}') != second.commitment
+
+
+def test_a_record_is_json_with_its_ids_as_texts() -> None:
+    made = uuid7()
+    noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
+    record = sealed(LISTED, {"id": made, "other": [{"id": UUID(str(made))}], "at": noon}).record
+    assert record == b'{"id":"%s","other":[{"id":"%s"}],"at":"2026-01-02T12:00:00Z"}' % (2 * (str(made).encode(),))
+    with pytest.raises(TypeError):
+        sealed(LISTED, {"what": object()})
 
 
 @pytest.mark.parametrize(

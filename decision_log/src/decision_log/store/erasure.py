@@ -6,7 +6,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
-import orjson
 
 from decision_log.entries import Listed, sealed, uuid7
 from decision_log.store.postgres import Database
@@ -96,11 +95,11 @@ async def _carry_out(connection: asyncpg.Connection, doomed: Sequence[tuple[int,
     listed = Listed(uuid7(), "erasure", datetime.now(UTC))
     document = {
         "kind": listed.kind,
-        "decision_id": str(listed.decision_id),
+        "decision_id": listed.decision_id,
         "decided_at": listed.decided_at,
-        "erased": [{"index": index, "decision_id": str(decision_id)} for index, decision_id in doomed],
+        "erased": [{"index": index, "decision_id": decision_id} for index, decision_id in doomed],
         "caller": caller,
     }
-    entry = sealed(listed, orjson.dumps(document, option=orjson.OPT_UTC_Z))
+    entry = sealed(listed, document)
     await connection.execute(_ERASE, ids, listed.decision_id)
     await connection.execute(_SAY, *listed[:1], listed.decided_at, entry.record, entry.salt, entry.commitment)

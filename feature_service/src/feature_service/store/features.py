@@ -1,7 +1,7 @@
 """Vectors as they are answered: read from the online store or the history, batched, and encoded."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -34,7 +34,6 @@ class FeatureStore:
         self._online = online
         self._record = record
         self._which = {} if shard == ONLY else {"database": shard.number}
-        self._clock: Callable[[], float] | None = None
         self.feature_set = feature_set
         self._coalesced: Batcher[int, bytes] = batcher(
             self._current, max_batch=online.most_keys, max_in_flight=online.most_in_flight
@@ -46,20 +45,15 @@ class FeatureStore:
 
         The wait for a turn counts: no answer within the store's limit is StoreUnavailable.
         """
-        latest = (self._clock or self._first_clock())() + self._online.timeout_seconds
         try:
             if as_of is None:
-                return await self._coalesced.get(client_id, ask, latest)
-            return await self._coalesced_as_of.get((client_id, as_of), ask, latest)
+                return await self._coalesced.get(client_id, ask, self._online.timeout_seconds)
+            return await self._coalesced_as_of.get((client_id, as_of), ask, self._online.timeout_seconds)
         except (TimeoutError, DeadlineExceeded) as fault:
-            raise self._late(fault, ask, own_limit=latest < ask.deadline) from fault
+            raise self._late(fault, ask) from fault
 
-    def _first_clock(self) -> Callable[[], float]:
-        self._clock = asyncio.get_running_loop().time  # once: each time it costs a system call
-        return self._clock
-
-    def _late(self, fault: Exception, ask: Ask[object], *, own_limit: bool) -> ProblemError:
-        if not own_limit:
+    def _late(self, fault: Exception, ask: Ask[object]) -> ProblemError:
+        if asyncio.get_running_loop().time() >= ask.deadline:
             return DeadlineExceeded()
         log.warning("store_unavailable", cause=type(fault).__name__, request_id=ask.request_id, **self._which)
         return StoreUnavailable()

@@ -1,10 +1,8 @@
 """The record of a decision: one JSON document, whose bytes are stored, committed to and served."""
 
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
-
-import orjson
 
 from decision_log import Entry, Listed, sealed, uuid7
 from prediction_service.decisions.deciding import Decision
@@ -72,16 +70,4 @@ def entry_of(decision: Decision, model: RecordedModel, policy: ServedPolicy, of:
             name: value for name, value in vector.items() if name not in inputs and name not in NOT_FEATURES
         },
     }
-    return sealed(listed, canonical(document))
-
-
-def canonical(document: dict[str, Any]) -> bytes:
-    """The bytes of a record: instants in UTC, ids as texts, keys in their order, no spaces."""
-    return orjson.dumps(document, _written_id, option=orjson.OPT_UTC_Z)
-
-
-def _written_id(value: object) -> str:
-    """orjson knows the standard library's class of ids only, and not the driver's, which is a subclass."""
-    if isinstance(value, UUID):
-        return str(value)
-    raise TypeError
+    return sealed(listed, document)

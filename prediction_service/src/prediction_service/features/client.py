@@ -1,89 +1,36 @@
-"""The way to the feature service: one HTTP call for all requests that wait. Only this module knows httpx."""
+"""The way to the feature service: one HTTP call for all requests that wait."""
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from functools import lru_cache
 from random import uniform
-from typing import Any, NamedTuple, NotRequired, cast
+from typing import Any, cast
 
 import httpx
 import orjson
 import structlog
 from circuitbreaker import CircuitBreaker
-from pydantic import AwareDatetime, ConfigDict, TypeAdapter, ValidationError
-from typing_extensions import TypedDict
+from pydantic import ValidationError
 
-from prediction_service.errors import (
-    FeatureServiceBroken,
-    FeatureServiceRefusedUs,
-    FeatureServiceTimeout,
-    FeatureServiceUnavailable,
+from prediction_service.errors import FeatureServiceBroken, FeatureServiceTimeout, FeatureServiceUnavailable
+from prediction_service.features.answers import (
+    REFUSED,
+    BatchRefused,
+    Found,
+    Reply,
+    digest_in,
+    found_in,
+    refusal,
+    translated,
 )
 from prediction_service.features.traced import traced
 from prediction_service.features.transport import Http1Transport
 from prediction_service.settings import Settings
 from service_kit.batching import Batcher, batcher
-from service_kit.problems import DeadlineExceeded, ProblemError, StoreUnavailable
+from service_kit.problems import StoreUnavailable
 from service_kit.request.ask import Ask
 from service_kit.telemetry.metrics import retries
 from shared_schemas import FeatureDefinitions
-
-
-class Vector(TypedDict):
-    """A vector as the store sent it, one key a feature. Whether the values are of their types is for the quality check to say.
-
-    `feature_timestamps`: instants of the events of those features whose event is older than `event_timestamp`.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # how Pydantic configures a TypedDict
-
-    client_id: int
-    event_timestamp: AwareDatetime
-    feature_timestamps: NotRequired[dict[str, AwareDatetime] | None]
-
-
-class _Batch(TypedDict):
-    features: list[Vector]
-    not_found: list[int]
-
-
-class _LooseBatch(TypedDict):
-    features: list[Any]
-    not_found: list[int]
-
-
-_BATCH = TypeAdapter(_Batch)
-_LOOSE_BATCH = TypeAdapter(_LooseBatch)
-_VECTOR = TypeAdapter(Vector)
-_PROBLEM = TypeAdapter(dict[str, Any])
-
-
-class Found(NamedTuple):
-    """A vector, and the request id under which it was fetched (that of the first request that shared the call).
-
-    `digest`: of the feature set that the vector is of, None where the feature service does not say it.
-    """
-
-    vector: Vector
-    request_id: str
-    digest: str | None
-
-
-class _Reply(NamedTuple):
-    """The body of an answer, and the digest of the feature set that it names."""
-
-    content: bytes
-    digest: str | None
-
-
-class _BatchRefused(FeatureServiceBroken):
-    """The service failed at this call: perhaps it is too long, perhaps one of its clients is the cause."""
-
-    def __init__(self, *, too_long: bool) -> None:
-        super().__init__()
-        self.too_long = too_long
 
 
 class FeatureClient:
@@ -106,7 +53,6 @@ class FeatureClient:
         # Opens after so many calls in a row that found nobody or took too long; then one call in half a second probes.
         self.breaker = CircuitBreaker(failure_threshold=_FAULTS_TO_OPEN, recovery_timeout=_OPEN_SECONDS)
         self._coalesced: Batcher[int, Found] = batcher(self._ask)
-        self._clock: Callable[[], float] | None = None
         self._most_ids = _MOST_IDS
         self._most_ids_until = 0.0
         self._refused = False
@@ -115,15 +61,10 @@ class FeatureClient:
 
     async def vector(self, client_id: int, ask: Ask[object]) -> Found | None:
         """The vector of a client. Concurrent calls share one HTTP call; the wait for one counts."""
-        latest = (self._clock or self._first_clock())() + self._timeout
         try:
-            return await self._coalesced.get(client_id, ask, latest)
+            return await self._coalesced.get(client_id, ask, self._timeout)
         except TimeoutError as fault:
             raise FeatureServiceTimeout from fault
-
-    def _first_clock(self) -> Callable[[], float]:
-        self._clock = asyncio.get_running_loop().time  # once: each time it costs a system call
-        return self._clock
 
     async def vectors(self, client_ids: Sequence[int], ask: Ask[object]) -> dict[int, Found]:
         """The vectors of those clients that have one, by id."""
@@ -146,8 +87,8 @@ class FeatureClient:
         for start in range(0, len(client_ids), most):
             part = client_ids[start : start + most]
             try:
-                answers |= _answers(part, await self._batch(part, ask), ask)
-            except _BatchRefused as refusal:
+                answers |= found_in(await self._batch(part, ask), part, ask)
+            except BatchRefused as refusal:
                 if len(part) == 1:
                     answers[part[0]] = refusal
                     continue
@@ -158,7 +99,7 @@ class FeatureClient:
                     answers |= await self._ask(piece, ask)
         return answers
 
-    async def _batch(self, client_ids: Sequence[int], ask: Ask[object]) -> _Reply:
+    async def _batch(self, client_ids: Sequence[int], ask: Ask[object]) -> Reply:
         question: dict[str, Any] = {"client_ids": list(client_ids)}
         if self.selection is not None:
             question["features"] = self.selection
@@ -170,9 +111,9 @@ class FeatureClient:
         try:
             return FeatureDefinitions.model_validate_json(reply.content)
         except ValidationError as fault:
-            raise _translated(fault, FeatureServiceBroken(), ask) from fault
+            raise translated(fault, FeatureServiceBroken(), ask) from fault
 
-    async def _call(self, method: str, url: httpx.URL, body: bytes, ask: Ask[object]) -> _Reply:
+    async def _call(self, method: str, url: httpx.URL, body: bytes, ask: Ask[object]) -> Reply:
         if self.breaker.opened:
             raise FeatureServiceUnavailable
         loop = asyncio.get_running_loop()
@@ -196,21 +137,21 @@ class FeatureClient:
         except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout) as fault:
             if granted > self._timeout / 2:  # a service is not slow because a caller had little time left
                 self._count_fault(fault)
-            raise _translated(fault, FeatureServiceTimeout(), ask) from fault
+            raise translated(fault, FeatureServiceTimeout(), ask) from fault
         except httpx.RemoteProtocolError as fault:
-            raise _translated(fault, FeatureServiceBroken(), ask) from fault
+            raise translated(fault, FeatureServiceBroken(), ask) from fault
         except httpx.TransportError as fault:
             self._count_fault(fault)
-            raise _translated(fault, FeatureServiceUnavailable(), ask) from fault
+            raise translated(fault, FeatureServiceUnavailable(), ask) from fault
         self.breaker.reset()
-        self._refused = answer.status_code in _REFUSED
+        self._refused = answer.status_code in REFUSED
         if answer.status_code != httpx.codes.OK:
-            problem = _refusal(answer, content)
+            problem = refusal(answer, content)
             log.warning(
                 "feature_service_refused", status=answer.status_code, problem=problem.type, request_id=ask.request_id
             )
             raise problem
-        return _Reply(content, _digest(answer.headers.get("feature-set")))
+        return Reply(content, digest_in(answer.headers.get("feature-set")))
 
     async def check_credential(self, ask: Ask[object]) -> None:
         """Raises FeatureServiceRefusedUs while the feature service does not take the API key of this service.
@@ -241,16 +182,7 @@ class FeatureClient:
 log = structlog.get_logger()
 
 _RETRIES = retries.labels("feature_service")
-_REFUSED = frozenset({httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN})
-_PASSED_ON: Mapping[object, type[ProblemError]] = {
-    StoreUnavailable.type: StoreUnavailable,
-    DeadlineExceeded.type: FeatureServiceTimeout,
-    FeatureServiceTimeout.type: FeatureServiceTimeout,
-}
-"""What a problem of the feature service, or of the gateway before it, is to a caller of this one."""
-
 _OTHER_FAILURES = (FeatureServiceUnavailable, FeatureServiceTimeout, FeatureServiceBroken, StoreUnavailable)
-_SECONDS = re.compile(r"[0-9]{1,5}", re.ASCII)
 _DEFAULT_SECONDS = 2.0
 _RETRY_SECONDS = 0.02
 _MOST_IDS = 1000
@@ -274,72 +206,6 @@ async def _content(answer: httpx.Response) -> bytes:
         return b"".join([part async for part in cast("httpx.AsyncByteStream", answer.stream)])
     finally:
         await answer.aclose()
-
-
-def _translated(fault: Exception, problem: ProblemError, ask: Ask[object]) -> ProblemError:
-    """The problem that a foreign failure is to a caller. Logs the cause, which the answer does not tell."""
-    log.warning("feature_service_failed", cause=type(fault).__name__, problem=problem.type, request_id=ask.request_id)
-    return problem
-
-
-@lru_cache(maxsize=8)
-def _digest(header: str | None) -> str | None:
-    found = _DIGEST.search(header or "")
-    return found[1] if found else None
-
-
-_DIGEST = re.compile(r"digest=([0-9a-f]{1,128})\b")
-
-
-def _answers(client_ids: Sequence[int], reply: _Reply, ask: Ask[object]) -> dict[int, Found | Exception]:
-    """The answer about each client that has one, or whose vector cannot be read. Raises FeatureServiceBroken."""
-    try:
-        batch = _BATCH.validate_json(reply.content)
-        vectors, missing = batch["features"], batch["not_found"]
-    except ValidationError:
-        vectors, missing = _readable_vectors(reply.content, ask)
-    found: dict[int, Found | Exception] = {
-        vector["client_id"]: Found(vector, ask.request_id, reply.digest) for vector in vectors
-    }
-    asked, absent = set(client_ids), set(missing)
-    if not (found.keys() | absent) <= asked or found.keys() & absent:
-        raise FeatureServiceBroken  # an answer to another question
-    return found | {client_id: FeatureServiceBroken() for client_id in asked - found.keys() - absent}
-
-
-def _readable_vectors(content: bytes, ask: Ask[object]) -> tuple[list[Vector], list[int]]:
-    """Those vectors of an answer that can be read, and the ids that have none."""
-    try:
-        batch = _LOOSE_BATCH.validate_json(content)
-    except ValidationError as fault:
-        raise _translated(fault, FeatureServiceBroken(), ask) from fault
-    vectors = []
-    for candidate in batch["features"]:
-        with suppress(ValidationError):
-            vectors.append(_VECTOR.validate_python(candidate))
-    return vectors, batch["not_found"]
-
-
-def _refusal(answer: httpx.Response, content: bytes) -> ProblemError:
-    """The problem that an answer other than 200 is to a caller."""
-    try:
-        kind = _PROBLEM.validate_json(content).get("type")
-    except ValidationError:
-        kind = None
-    if kind in _PASSED_ON:
-        return _PASSED_ON[kind]()
-    if answer.status_code in _REFUSED:
-        return FeatureServiceRefusedUs()
-    # A gateway in between answers 503 when there is nothing behind it.
-    if answer.status_code in (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS):
-        problem = FeatureServiceUnavailable()
-        wait = answer.headers.get("retry-after", "")
-        if answer.status_code == httpx.codes.TOO_MANY_REQUESTS and _SECONDS.fullmatch(wait):
-            problem.headers["Retry-After"] = wait
-        return problem
-    if answer.status_code in (httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.INTERNAL_SERVER_ERROR):
-        return _BatchRefused(too_long=answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY)
-    return FeatureServiceBroken()
 
 
 def _credential(settings: Settings) -> list[tuple[bytes, bytes]]:

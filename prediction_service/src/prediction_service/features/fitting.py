@@ -6,7 +6,8 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from prediction_service.errors import FeatureSetMismatch
-from prediction_service.features.client import FeatureClient, Found
+from prediction_service.features.answers import Found
+from prediction_service.features.client import FeatureClient
 from service_kit.problems import ProblemError
 from service_kit.request.ask import Ask
 from shared_schemas import Feature, FeatureDefinitions

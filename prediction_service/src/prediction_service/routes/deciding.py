@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from prediction_service.decisions.deciding import Deciders, Decision, decide, said
 from prediction_service.decisions.record import Circumstances, Origin, entry_of
-from prediction_service.features.client import Found
+from prediction_service.features.answers import Found
 from prediction_service.routes.values import Values
 from prediction_service.state import State
 from prediction_service.versions.serving import ServedModel

@@ -7,7 +7,6 @@ from pydantic import BaseModel, Field
 
 from decision_log import EntryRefused, Listed, Outcome, sealed, uuid7
 from prediction_service.decisions.past import Record, decision_id_of, record_bytes, record_of
-from prediction_service.decisions.record import canonical
 from prediction_service.decisions.recording import asked
 from prediction_service.decisions.retention import months_after, months_before
 from prediction_service.errors import DecisionNotFound, ErasureOff, Retention
@@ -60,7 +59,7 @@ async def review_decision(ask: Ask[State], decision_id: str, body: Review) -> by
         "comment": body.comment,
         "caller": ask.log_fields.get("api_key"),
     }
-    entry = sealed(listed, canonical(document))
+    entry = sealed(listed, document)
     try:
         await ask.state.recording.record([entry], ask)
     except EntryRefused as error:  # erased meanwhile

@@ -142,9 +142,9 @@ class TracedBatcher(Batcher[K, V]):
         super().__init__(fetch, **limits)
         self._tracer = tracer
 
-    async def get(self, key: K, ask: Ask[object], until: float = inf) -> V | None:
+    async def get(self, key: K, ask: Ask[object], seconds: float = inf) -> V | None:
         traced = _TracedAsk(ask.request_id, ask.deadline, None, span=trace.get_current_span())
-        return await super().get(key, traced, until)
+        return await super().get(key, traced, seconds)
 
     async def _serve(self, batch: dict[K, list[Waiter[V]]]) -> None:
         sharing = _spans_of(batch)

@@ -1,6 +1,5 @@
 """Vectors that are read from replicas, with the lag in the header of the answer."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from math import ceil
@@ -41,12 +40,10 @@ class DatedFeatureStore(FeatureStore):
     async def vector(self, client_id: int, ask: Ask[object], as_of: datetime | None = None) -> bytes | None:
         if as_of is not None:
             return await super().vector(client_id, ask, as_of)
-        latest = asyncio.get_running_loop().time() + self._online.timeout_seconds
-        limited = Ask(ask.request_id, min(latest, ask.deadline), None)
         try:
-            dated = await self._dated.get(client_id, limited)
+            dated = await self._dated.get(client_id, ask, self._online.timeout_seconds)
         except (TimeoutError, DeadlineExceeded) as fault:
-            raise self._late(fault, ask, own_limit=latest < ask.deadline) from fault
+            raise self._late(fault, ask) from fault
         if dated is None:
             return None
         _say(dated.age, ask)
