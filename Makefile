@@ -34,9 +34,9 @@ test: $(VENV)/dev.stamp $(VENV)/emulator.stamp lint  ## lint, types and every te
 		tests/unit tests/contract tests/integration tests/handbook tests/browser && \
 	$(BIN)/python -m pytest -m alone tests/contract tests/integration && \
 	{ [ -z "$$stack" ] || $(BIN)/python -m pytest $$stack --ignore tests/stack/test_swarm.py; }
-	@echo "left out: the real clients of Feast, Triton, KServe and MLflow (make test-clients); a swarm (make test-swarm)"
+	@echo "left out: the real clients of Feast, Triton, KServe, MLflow and Java (make test-clients); a swarm (make test-swarm)"
 
-test-clients: $(VENV)/dev.stamp  ## the real clients of Feast, Triton, KServe and MLflow, and generated ones, in environments of their own (1 GB, minutes)
+test-clients: $(VENV)/dev.stamp  ## the real clients of Feast, Triton, KServe, MLflow and Java, and generated ones, in environments of their own (1 GB, minutes)
 	@$(BIN)/python -m pytest tests/clients -s
 
 test-swarm: $(VENV)/dev.stamp  ## deploy/swarm on one node: an engine of its own in a network namespace (root; minutes, 3 GB)

@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from contextlib import ExitStack
+from random import Random
 from typing import Any
 
 import pytest
@@ -33,6 +34,8 @@ OTHERS = [
     get("/online_feature_store/client_id=9"),
     get("/online_feature_store/client_id=x"),
     get("/online_feature_store/client_id=%35"),
+    get(f"{VECTOR}#fragment"),
+    get(f"{VECTOR}?as_of=2024-01-01T00:00:00Z#fragment"),
     get(f"{VECTOR}?as_of=yesterday"),
     get(VECTOR, "X-Request-Timeout-Ms: 0"),
     get(VECTOR, "Host: localhost"),
@@ -71,6 +74,33 @@ def test_answers_are_those_that_uvicorn_would_write(monkeypatch: pytest.MonkeyPa
                 assert ours == uvicorns, request[:200]
                 assert ours[0].startswith(b"HTTP/1.1 ")
         assert answered == directly
+
+
+# Those that leave the connection open: where it is closed on what was sent, the caller may lose the answers.
+_KEPT = [
+    *ORDINARY,
+    *(one for one in OTHERS if b"close" not in one and len(one) < 1_000_000),
+    get("/health/live"),
+    get("/nowhere"),
+    get().replace(b"GET", b"HEAD", 1),
+    get(VECTOR, "Content-Length: 3") + b"abc",
+    get(VECTOR, "Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\nx: y\r\n\r\n",
+    get(VECTOR, "Upgrade: h2c", "Connection: upgrade"),
+    b"\r\n" + get(),
+]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.003])
+def test_requests_in_any_order_cut_anywhere_are_answered_as_by_uvicorn(seconds: float) -> None:
+    with served(seconds) as one, served(seconds, directly=False) as other:
+        for seed in range(60):
+            drawn = Random(seed)
+            asked = b"".join(drawn.choices(_KEPT, k=drawn.randint(1, 5))) + get(VECTOR, "Connection: close")
+            cuts = sorted(drawn.sample(range(1, len(asked)), k=drawn.randint(0, 4)))
+            parts = [asked[start:end] for start, end in zip([0, *cuts], [*cuts, len(asked)], strict=True)]
+            ours, uvicorns = (undated(sent(running.port, *parts, pause=0.002)) for running in (one, other))
+            assert ours == uvicorns, f"seed {seed}"
+        assert not one.protocol.slots.taken
 
 
 def test_a_connection_goes_on_after_answers_of_every_kind() -> None:

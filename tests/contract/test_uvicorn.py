@@ -24,7 +24,6 @@ OVERRIDDEN = {
     "on_body": ["self", "body"],
     "on_message_complete": ["self"],
     "on_response_complete": ["self"],
-    "send_400_response": ["self", "msg"],
     "pause_writing": ["self"],
     "resume_writing": ["self"],
     "_start_asgi_task": ["self", "cycle", "app"],

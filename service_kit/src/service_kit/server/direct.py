@@ -121,21 +121,19 @@ class DirectProtocol(LimitedProtocol):
         else:
             super().on_body(body)
 
-    def on_message_complete(self) -> None:
+    def _end(self) -> None:
         cycle: Any = self.cycle
         if isinstance(cycle, DirectCycle) and not cycle.response_complete:
-            self._complete = True
-            self._unbodied_bytes = 0
             self._work_directly(cycle)
         else:
-            super().on_message_complete()
+            super()._end()
 
     def _begins_directly(self) -> bool:
         """Begin a request for a hot operation, if nothing about it is out of the ordinary."""
         if self._entrance is None or (self.cycle is not None and not self.cycle.response_complete):
             return False
         path, _, query = self.url.partition(b"?")
-        if not path.startswith(b"/") or b"%" in path or not self.url.isascii():
+        if not path.startswith(b"/") or b"%" in path or b"#" in self.url or not self.url.isascii():
             return False
         method = self.parser.get_method().decode()
         hot = self._entrance.hot(method, path.decode())

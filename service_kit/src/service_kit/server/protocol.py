@@ -7,6 +7,7 @@ What is not admitted, and what is too much, is refused here: before it takes a s
 import asyncio
 from typing import Any
 
+import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -101,7 +102,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._parting is not None:
             return
         self._unbodied_bytes += len(data)
-        super().data_received(data)
+        self._feed(data)
         if self._complete:
             self._unbodied_bytes = 0
             if self._receive_clock is not None:
@@ -111,6 +112,26 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._refuse(HeadersTooLarge)
             elif self._receive_clock is None:
                 self._start_receive_clock()
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            if self._in_head:
+                self._decline(data[offer.args[0] :])
+        except httptools.HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self._refuse(self._problem)
+
+    def _decline(self, rest: bytes) -> None:
+        """Go on in HTTP/1.1 with a request that offers another protocol (RFC 9110, section 7.8): Java's client does.
+
+        The parser would leave the body out. It reads the head again, without the offer.
+        """
+        line = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        fields = [b"%b: %b" % field for field in self.headers if field[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self._feed(b"\r\n".join([line, *fields, b"", rest]))
 
     def on_message_begin(self) -> None:
         self._in_head, self._complete = True, False
@@ -138,6 +159,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.pipeline and len(self.pipeline) >= self.limits.max_pipelined_requests:
             shed.count += 1
             self._stop_parser(Overloaded)
+        if b"upgrade" in self._told and self.parser.should_upgrade():
+            return
         self._in_head = False
         self._begin()
 
@@ -154,8 +177,13 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def on_message_complete(self) -> None:
+        if self._in_head:  # it offers another protocol, and will be read again
+            return
         self._complete = True
         self._unbodied_bytes = 0
+        self._end()
+
+    def _end(self) -> None:
         super().on_message_complete()
 
     def _stop_parser(self, problem: type[ProblemError]) -> None:
@@ -175,9 +203,6 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refuse(RequestTimeout)
 
     # Refusals that end the connection.
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 -- as in uvicorn
-        self._refuse(self._problem)
 
     def _refuse(self, problem: type[ProblemError]) -> None:
         """Answer the request that is arriving with this, after those before it, and end the connection."""
