@@ -30,7 +30,7 @@ demo-drift: $(VENV)/run.stamp  ## two simulated years with a drift half way, thr
 
 test: $(VENV)/dev.stamp $(VENV)/emulator.stamp lint  ## lint, types and every test this machine can run (REQUIRE_DOCKER=1: fail without Docker)
 	@tests/docker-or-say-so && stack=tests/stack || { [ -z "$$REQUIRE_DOCKER" ] && stack=; } && \
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadgroup -m "not alone" \
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadscope -m "not alone" \
 		tests/unit tests/contract tests/integration tests/handbook tests/browser && \
 	$(BIN)/python -m pytest -m alone tests/contract tests/integration && \
 	{ [ -z "$$stack" ] || $(BIN)/python -m pytest $$stack --ignore tests/stack/test_swarm.py; }

@@ -1,13 +1,21 @@
 """How all tests run: a trained model for those that need one, property tests that a busy machine does not fail, workers."""
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from once import made_once
-from registries import train_registry
+from workers import Shares, place
+
+# Many tests start a Python of their own. Without bytecode, each spends most of its time on compiling what it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# Threads of training that wait for a core that another worker has take five times the work. It is read when scikit-learn is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A machine that is busy is slow and still right. In CI a failure is found again by running it again.
 settings.register_profile(
@@ -15,20 +23,19 @@ settings.register_profile(
 )
 settings.load_profile("here")
 
-_HERE = Path(__file__).parent
+
+@pytest.hookimpl(optionalhook=True)  # without pytest-xdist, all is one process
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Shares:
+    return Shares(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A worker takes a file whole, so that it makes its fixtures once, and all of tests/stack and of tests/browser, which share one system."""
-    for item in items:
-        inside = item.path.relative_to(_HERE)
-        item.add_marker(
-            pytest.mark.xdist_group(whole if (whole := inside.parts[0]) in ("stack", "browser") else inside.as_posix())
-        )
+    items.sort(key=lambda item: place(item.nodeid))
 
 
 @pytest.fixture(scope="session")
 def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registry with one trained version, "first". The workers share it: a test that changes it copies it first."""
+    from registries import train_registry  # noqa: PLC0415 -- after OMP_NUM_THREADS, and not for tests that train nothing
+
     return made_once(tmp_path_factory, "registry", train_registry) / "models"
