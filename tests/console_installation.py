@@ -3,14 +3,12 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import psycopg
 
 import credit_default
@@ -20,7 +18,7 @@ from local_stack.decisions import RunningLog, running_log
 from local_stack.postgres import Server
 from prediction_service.train import main as train
 from registries import write_training_rows
-from running import free_port
+from running import free_port, wait_for_answer
 from watched import as_trained, step
 
 CLIENTS = 3_000
@@ -45,8 +43,8 @@ class Installation:
     def front(self, **variables: str) -> Iterator[str]:
         """The address of a front door; variables change its settings."""
         port = free_port()
-        with process([sys.executable, str(_FRONT), str(port)], self.variables(port) | variables):
-            yield answering(f"http://127.0.0.1:{port}")
+        with answering([sys.executable, str(_FRONT), str(port)], port, self.variables(port) | variables) as base:
+            yield base
 
     def variables(self, port: int) -> dict[str, str]:
         """Settings of the services behind a front door at this port."""
@@ -62,10 +60,13 @@ class Installation:
 
 
 @contextmanager
-def process(command: list[str], variables: dict[str, str]) -> Iterator[None]:
+def answering(command: list[str], port: int, variables: dict[str, str]) -> Iterator[str]:
+    """The address of what the command starts on the port."""
     running = subprocess.Popen(command, env=os.environ | variables, stdout=subprocess.DEVNULL)
+    base = f"http://127.0.0.1:{port}"
     try:
-        yield
+        wait_for_answer(f"{base}/health/live", running)
+        yield base
     finally:
         running.terminate()
         try:
@@ -73,18 +74,6 @@ def process(command: list[str], variables: dict[str, str]) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             running.kill()
             running.wait()
-
-
-def answering(base: str) -> str:
-    deadline = time.monotonic() + 120
-    while True:
-        try:
-            httpx.get(f"{base}/health/live", timeout=5)
-        except httpx.TransportError:
-            assert time.monotonic() < deadline, "the front door does not answer"
-            time.sleep(0.1)
-        else:
-            return base
 
 
 @contextmanager

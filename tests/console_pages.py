@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Page, Request, expect
 
 SCREENSHOTS = Path(__file__).parents[1] / "build" / "screenshots"
 PATIENCE_MS = 60_000
@@ -25,10 +25,20 @@ class Console:
         self.page, self.base = page, base
         self.errors: list[str] = []
         self.asked: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.set_default_timeout(PATIENCE_MS)
-        page.add_init_script(_NOTE_REFUSALS)
+        page.on("pageerror", self._note_error)
+        page.on("request", self._note_request)
+
+    def _note_error(self, error: Error) -> None:
+        self.errors.append(str(error))
+
+    def _note_request(self, request: Request) -> None:
+        self.asked.append(request.url)
+
+    def leave(self) -> None:
+        """Nothing of what was shown is there for the next one on this page."""
+        self.page.remove_listener("pageerror", self._note_error)
+        self.page.remove_listener("request", self._note_request)
+        self.page.goto("about:blank")
 
     def open(self, address: str) -> None:
         """Open an address and wait until everything on it has been answered."""
@@ -67,14 +77,41 @@ _CONTEXT: dict[str, Any] = {
 }
 
 
+def _page(chromium: Browser, options: dict[str, Any]) -> Page:
+    page = chromium.new_context(**(_CONTEXT | options)).new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.add_init_script(_NOTE_REFUSALS)
+    return page
+
+
 @contextmanager
 def console(chromium: Browser, base: str, **options: Any) -> Iterator[Console]:
-    """`options` of the browser's context: viewport, color_scheme, bypass_csp."""
-    context = chromium.new_context(**(_CONTEXT | options))
+    """In a window of its own. `options` of the browser's context: viewport, color_scheme, bypass_csp."""
+    page = _page(chromium, options)
     try:
-        yield Console(context.new_page(), base)
+        yield Console(page, base)
     finally:
-        context.close()
+        page.context.close()
+
+
+class Windows:
+    """One for each kind of context. To open one takes the browser four times what a page takes that is shown in it."""
+
+    def __init__(self, chromium: Browser) -> None:
+        self._chromium = chromium
+        self._pages: dict[str, Page] = {}
+
+    @contextmanager
+    def console(self, base: str, **options: Any) -> Iterator[Console]:
+        """A console that is loaded afresh; the browser's cache may hold its files. Options as above."""
+        kind = repr(sorted(options.items()))
+        if kind not in self._pages:
+            self._pages[kind] = _page(self._chromium, options)
+        shown = Console(self._pages[kind], base)
+        try:
+            yield shown
+        finally:
+            shown.leave()
 
 
 def violations(page: Page) -> list[str]:

@@ -51,9 +51,12 @@ async def opened(settings: Settings) -> AsyncIterator[Online]:
         yield Online(reads, writes, counted)
 
 
+MARKED = "SELECT count(*) FROM online_changes"
+
+
 def marked(server: Server, database: str) -> int:
     with psycopg.connect(server.url(database)) as connection:
-        [number] = connection.execute("SELECT count(*) FROM online_changes").fetchone() or [0]
+        [number] = connection.execute(MARKED).fetchone() or [0]
         return int(number)
 
 

@@ -35,6 +35,9 @@ class Node:
     def stop(self, mode: str = "immediate") -> None:
         postgres._run("pg_ctl", "stop", "--pgdata", str(self.folder), f"--mode={mode}", "--wait")
 
+    def runs(self) -> bool:
+        return postgres._postmaster(self.folder) is not None
+
     def copy_of(self, primary: "Node") -> None:
         postgres._run(
             "pg_basebackup", "--pgdata", str(self.folder), "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
@@ -88,5 +91,5 @@ def primary_and_replica(*replica_options: str) -> Iterator[tuple[Node, Node]]:
             yield primary, replica
         finally:
             for node in started:
-                if postgres._postmaster(node.folder):
+                if node.runs():
                     node.stop()

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -34,8 +34,29 @@ class Running(NamedTuple):
         return time.monotonic()
 
     def readiness(self) -> tuple[int, str | None, str | None]:
-        answer = httpx.get(f"{self.base}/health/ready", timeout=2)
+        with plain_client(timeout=2) as client:
+            answer = client.get(f"{self.base}/health/ready")
         return answer.status_code, answer.json().get("type"), answer.headers.get("retry-after")
+
+
+def wait_for_answer(url: str, process: subprocess.Popen[bytes], **asked: Any) -> None:
+    """Until there is one, whatever it says."""
+    deadline = time.monotonic() + 120
+    with plain_client(timeout=5) as client:
+        while True:
+            try:
+                client.request(url=url, **({"method": "GET"} | asked))
+            except httpx.TransportError:
+                assert process.poll() is None, "it did not start"
+                assert time.monotonic() < deadline, "it does not answer"
+                time.sleep(0.05)
+            else:
+                return
+
+
+def plain_client(**options: Any) -> httpx.Client:
+    """For plain HTTP. To read the certificates of this machine takes longer than to ask a service."""
+    return httpx.Client(verify=False, **options)
 
 
 @contextmanager
@@ -46,15 +67,7 @@ def service(package: str, **options: object) -> Iterator[Running]:
     environment = os.environ | {f"{prefix}_PORT": str(port)} | named
     process = subprocess.Popen([sys.executable, "-m", package], env=environment, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/health/live", timeout=1)
-                break
-            except httpx.TransportError:
-                assert process.poll() is None, "the service did not start"
-                assert time.monotonic() < deadline, "the service does not answer"
-                time.sleep(0.05)
+        wait_for_answer(f"http://127.0.0.1:{port}/health/live", process)
         yield Running(process, port)
     finally:
         if process.poll() is None:

@@ -58,7 +58,7 @@ class Sharded(NamedTuple):
 def fresh_database(server: Server, name: str) -> Iterator[str]:
     """With the schema in it, of which the server has a template."""
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_features")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_features STRATEGY FILE_COPY")  # in half the time
     yield name
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
@@ -87,7 +87,7 @@ def on_two_servers() -> Iterator[tuple[Sharded, Node, Node]]:
             yield sharded, first, second
         finally:
             for node in nodes:
-                if postgres._postmaster(node.folder):
+                if node.runs():
                     node.stop()
 
 

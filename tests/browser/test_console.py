@@ -5,10 +5,9 @@ from typing import Literal
 
 import httpx
 import pytest
-from playwright.sync_api import Browser
 
 from console_installation import CLIENT
-from console_pages import console, violations
+from console_pages import Windows, violations
 
 Address = Callable[[str], str]
 
@@ -39,9 +38,9 @@ PAGES: dict[str, Address] = {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_shown_whole_and_the_browser_refuses_nothing(
-    chromium: Browser, front: str, name: str, scheme: Literal["light", "dark"], width: int
+    windows: Windows, front: str, name: str, scheme: Literal["light", "dark"], width: int
 ) -> None:
-    with console(chromium, front, viewport={"width": width, "height": 900}, color_scheme=scheme) as shown:
+    with windows.console(front, viewport={"width": width, "height": 900}, color_scheme=scheme) as shown:
         shown.open(PAGES[name](front))
         shown.keep(f"{name}-{scheme}-{width}")
         assert shown.errors == []
@@ -55,10 +54,10 @@ def test_a_page_is_shown_whole_and_the_browser_refuses_nothing(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_keeps_the_rules_of_accessibility(
-    chromium: Browser, front: str, name: str, scheme: Literal["light", "dark"]
+    windows: Windows, front: str, name: str, scheme: Literal["light", "dark"]
 ) -> None:
     # axe makes functions from text, which the policy forbids: this context is without one.
-    with console(chromium, front, color_scheme=scheme, bypass_csp=True) as shown:
+    with windows.console(front, color_scheme=scheme, bypass_csp=True) as shown:
         shown.open(PAGES[name](front))
         for numbers in shown.page.locator("details > summary").all():
             numbers.click()
@@ -67,15 +66,15 @@ def test_a_page_keeps_the_rules_of_accessibility(
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("width", [360, 2000])
-def test_the_narrowest_and_the_widest_screen_hold_every_page(chromium: Browser, front: str, width: int) -> None:
-    with console(chromium, front, viewport={"width": width, "height": 900}) as shown:
+def test_the_narrowest_and_the_widest_screen_hold_every_page(windows: Windows, front: str, width: int) -> None:
+    with windows.console(front, viewport={"width": width, "height": 900}) as shown:
         for address in PAGES.values():
             shown.open(address(front))
             assert shown.page.evaluate("document.documentElement.scrollWidth") <= width, shown.page.url
 
 
-def test_every_chart_has_a_table_with_its_numbers(chromium: Browser, front: str) -> None:
-    with console(chromium, front) as shown:
+def test_every_chart_has_a_table_with_its_numbers(windows: Windows, front: str) -> None:
+    with windows.console(front) as shown:
         for name in ("client", "models", "model", "monitoring", "features"):
             shown.open(PAGES[name](front))
             charts = shown.page.locator("figure.chart")

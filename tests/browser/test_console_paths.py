@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from console_installation import CLIENT, Installation, answering, empty_database, process
+from console_installation import CLIENT, Installation, answering, empty_database
 from console_pages import Console, console, decision_id_of, violations
 from running import free_port
 from service_kit.access.keys import ApiKey, digest_of, new_key
@@ -223,13 +223,12 @@ def test_the_prediction_service_alone_says_what_it_cannot_reach(
         "PREDICTION_SERVICE_FEATURE_SERVICE_URL": front,
         "PREDICTION_SERVICE_PORT": str(port),
     }
-    with process([sys.executable, "-m", "prediction_service"], variables):
-        base = answering(f"http://127.0.0.1:{port}")
-        with console(chromium, base) as shown:
-            shown.open(f"#/clients/{CLIENT}")
-            expect(shown.page.locator(".notice")).to_contain_text("cannot be asked from this address")
-            shown.open("#/features")
-            expect(shown.page.locator(".failed")).to_contain_text("Open the console at the front door")
+    command = [sys.executable, "-m", "prediction_service"]
+    with answering(command, port, variables) as base, console(chromium, base) as shown:
+        shown.open(f"#/clients/{CLIENT}")
+        expect(shown.page.locator(".notice")).to_contain_text("cannot be asked from this address")
+        shown.open("#/features")
+        expect(shown.page.locator(".failed")).to_contain_text("Open the console at the front door")
 
 
 def test_the_first_view_on_a_cold_cache_at_ten_megabit_a_second(chromium: Browser, front: str) -> None:

@@ -3,9 +3,9 @@
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from console_pages import console, violations
+from console_pages import Windows, violations
 
 PAGES = {
     "handbook": "",
@@ -20,9 +20,9 @@ PAGES = {
 @pytest.mark.parametrize("width", [360, 390, 1280, 2000])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_fits_the_screen_and_the_browser_refuses_nothing(
-    chromium: Browser, front: str, scheme: Literal["light", "dark"], width: int
+    windows: Windows, front: str, scheme: Literal["light", "dark"], width: int
 ) -> None:
-    with console(chromium, front, viewport={"width": width, "height": 900}, color_scheme=scheme) as shown:
+    with windows.console(front, viewport={"width": width, "height": 900}, color_scheme=scheme) as shown:
         for name, page in PAGES.items():
             shown.read(page)
             if width in {390, 1280}:
@@ -37,18 +37,18 @@ def test_a_page_fits_the_screen_and_the_browser_refuses_nothing(
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_keeps_the_rules_of_accessibility(
-    chromium: Browser, front: str, scheme: Literal["light", "dark"], width: int
+    windows: Windows, front: str, scheme: Literal["light", "dark"], width: int
 ) -> None:
     # axe makes functions from text, which the policy forbids: this context is without one.
     options = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, "bypass_csp": True}
-    with console(chromium, front, **options) as shown:
+    with windows.console(front, **options) as shown:
         for page in PAGES.values():
             shown.read(page)
             assert violations(shown.page) == [], page
 
 
-def test_the_handbook_is_one_click_from_the_console_and_back(chromium: Browser, front: str) -> None:
-    with console(chromium, front) as shown:
+def test_the_handbook_is_one_click_from_the_console_and_back(windows: Windows, front: str) -> None:
+    with windows.console(front) as shown:
         shown.open("#/clients")
         shown.page.get_by_role("navigation", name="Pages").get_by_role("link", name="Handbook").click()
         expect(shown.page.get_by_role("heading", level=1)).to_have_text("Handbook")
@@ -63,8 +63,8 @@ def test_the_handbook_is_one_click_from_the_console_and_back(chromium: Browser, 
         expect(shown.page.get_by_role("heading", level=1)).to_have_text("System")
 
 
-def test_it_is_read_without_scripts_and_with_the_keyboard(chromium: Browser, front: str) -> None:
-    with console(chromium, front, java_script_enabled=False) as shown:
+def test_it_is_read_without_scripts_and_with_the_keyboard(windows: Windows, front: str) -> None:
+    with windows.console(front, java_script_enabled=False) as shown:
         shown.read("how-to/keys")
         shown.page.keyboard.press("Tab")
         shown.page.keyboard.press("Enter")

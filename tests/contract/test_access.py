@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -196,16 +196,29 @@ BODIES: dict[str, object] = {
 }
 
 
+ALL_SCOPES = [KEYS[scope] for scope in SCOPES]
+
+
+def statuses_of_routes(app: FastAPI, keys: Sequence[str | None]) -> Iterator[tuple[tuple[str, str], list[int]]]:
+    """Of each route what is answered to each key, None: without one."""
+    routes = list(routes_of(app.routes))
+
+    async def scenario() -> list[list[int]]:
+        async with client_of(app) as client:
+
+            async def status(method: str, path: str, key: str | None) -> int:
+                headers = {"X-API-Key": key} if key else {}
+                return (await client.request(method, path, headers=headers, json=BODIES.get(path, {}))).status_code
+
+            return [[await status(*route, key) for key in keys] for route in routes]
+
+    yield from zip(routes, asyncio.run(scenario()), strict=True)
+
+
 def test_every_route_needs_the_key_that_it_is_for(apps: list[FastAPI]) -> None:
     guarded = set()
     for app in apps:
-        for method, path in routes_of(app.routes):
-            headers = [None, new_key(), KEYS["expired"], *(KEYS[scope] for scope in SCOPES)]
-            answers = [
-                asked(app, method, path, headers={"X-API-Key": key} if key else {}, json=BODIES.get(path, {}))
-                for key in headers
-            ]
-            statuses = [answer.status_code for answer in answers]
+        for (method, path), statuses in statuses_of_routes(app, [None, new_key(), KEYS["expired"], *ALL_SCOPES]):
             if is_open(path):
                 assert set(statuses) == ({307} if path in ("/console", "/console/docs") else {200}), path
                 continue

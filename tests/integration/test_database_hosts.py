@@ -29,13 +29,22 @@ ROW = """
 VECTOR = "/online_feature_store/client_id=5"
 
 
-@pytest.fixture
-def pair() -> Iterator[tuple[Node, Node]]:
-    """A primary, and a replica that has all of it."""
+@pytest.fixture(scope="module")
+def servers() -> Iterator[tuple[Node, Node]]:
     with primary_and_replica() as (primary, replica):
         primary.run(ROW)
         wait_until(replica, "SELECT FROM online_features")
         yield primary, replica
+
+
+@pytest.fixture
+def pair(servers: tuple[Node, Node]) -> tuple[Node, Node]:
+    """A primary, and a replica that has all of it. Both run, whatever the test before has done to them."""
+    for node in servers:
+        if not node.runs():
+            node.start()
+    wait_until(servers[1], "SELECT FROM online_features")
+    return servers
 
 
 @asynccontextmanager

@@ -27,5 +27,5 @@ def template(server: Server) -> str:
 def log(server: Server, template: str, tmp_path: Path) -> Log:
     name = f"decisions_{next(_numbers)}"
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")  # in half the time
     return Log(server, name, tmp_path / "log")

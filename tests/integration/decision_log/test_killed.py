@@ -82,8 +82,11 @@ class Load:
             while True:
                 try:
                     answer = await client.get("/credit_risk/client_id=5")
-                except httpx.TransportError as fault:
-                    self.unknown += not isinstance(fault, httpx.ConnectError)
+                except httpx.ConnectError:
+                    await asyncio.sleep(0.2)  # it is being started, and eight that knock take much of the core
+                    continue
+                except httpx.TransportError:
+                    self.unknown += 1
                     await asyncio.sleep(0.05)
                     continue
                 if answer.status_code == 200:

@@ -26,7 +26,7 @@ from feature_service.settings import Settings
 from feature_service.store.online import Said
 from loans import Capture, loan, run, write
 from local_stack.postgres import Server
-from online_stores import ask, marked, opened, same, service_settings
+from online_stores import MARKED, ask, marked, opened, same, service_settings
 from service_kit.problems import StoreUnavailable
 from shared_schemas.online_items import TableAddress
 
@@ -155,10 +155,11 @@ def test_a_publish_that_is_killed_ten_times_loses_nothing_and_brings_nothing_bac
     variables = os.environ | {"DB_INIT_DATABASE_URL": settings.database_url.get_secret_value()}
     command = [sys.executable, "-m", "db_init", "publish", "--create-table", "--wait", "0"]
     while killed < 10:
-        before = marked(server, database)
-        process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and marked(server, database) == before:
-            time.sleep(0.02)  # until it is at work: marking, or publishing
+        with psycopg.connect(server.url(database), autocommit=True) as connection:
+            before = connection.execute(MARKED).fetchone()
+            process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while process.poll() is None and connection.execute(MARKED).fetchone() == before:
+                time.sleep(0.02)  # until it is at work: marking, or publishing
         time.sleep(dice.uniform(0, 0.4))
         killed += process.poll() is None
         process.kill()
