@@ -1,6 +1,5 @@
 """A primary and a streaming replica of it, each on a port of loopback."""
 
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pydantic import SecretStr
 
 from db_init.migrate import migrate
 from db_init.settings import Settings
+from folders import database_folder
 from local_stack import postgres
 from running import free_port
 
@@ -75,8 +75,7 @@ def suspended(node: Node) -> list[psutil.Process]:
 @contextmanager
 def primary_and_replica(*replica_options: str) -> Iterator[tuple[Node, Node]]:
     """Both run; the schema is in the database postgres."""
-    with tempfile.TemporaryDirectory(prefix="pair-") as folder:
-        home = Path(folder).resolve()
+    with database_folder("pair") as home:
         postgres._prepare_folder(home)
         primary, replica = Node(home, "primary"), Node(home, "replica", *replica_options)
         postgres._initialise(home, primary.folder)

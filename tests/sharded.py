@@ -1,9 +1,7 @@
 """Two databases that share the clients: of one server, or each of a server of its own."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
@@ -13,6 +11,7 @@ from db_init.migrate import migrate
 from db_init.settings import Settings
 from db_init.shards import shards
 from feature_service.settings import Settings as ServiceSettings
+from folders import database_folder
 from local_stack import postgres
 from local_stack.postgres import Server
 from replicated import Node
@@ -74,8 +73,7 @@ def of_one_server(server: Server, names: tuple[str, str]) -> Sharded:
 
 @contextmanager
 def on_two_servers() -> Iterator[tuple[Sharded, Node, Node]]:
-    with tempfile.TemporaryDirectory(prefix="two-") as folder:
-        home = Path(folder).resolve()
+    with database_folder("two") as home:
         postgres._prepare_folder(home)
         first, second = nodes = Node(home, "first"), Node(home, "second")
         try:

@@ -5,7 +5,14 @@ from typing import Any
 from xdist.scheduler import LoadScopeScheduling
 
 _WHOLE = ("tests/stack", "tests/browser")
-LONGEST = ("tests/browser", "tests/handbook/test_pages.py", "tests/integration/decision_log/test_killed.py")
+LONGEST = (
+    "tests/browser",
+    "tests/integration/decision_log/test_killed.py",
+    "tests/handbook/test_pages.py",
+    "tests/integration/test_apply.py",
+    "tests/integration/online_store/test_publish.py",
+    "tests/integration/online_store/test_faults.py",
+)
 
 
 def share(nodeid: str) -> str:

@@ -1,9 +1,7 @@
 """One installation and one Chromium for all pages. Nothing outside this machine can be reached from it."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -11,6 +9,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from console_installation import Installation, installed
 from console_pages import Windows
+from folders import database_folder
 from local_stack.postgres import running_postgres
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -22,11 +21,10 @@ _DECIDED = 1_000
 def installation() -> Iterator[Installation]:
     if CHROMIUM is None:
         pytest.skip("needs Chromium")
-    # Not below pytest's own folder: it closes that to other accounts, and the server may run as one.
     with (
-        tempfile.TemporaryDirectory(prefix="console-") as folder,
-        running_postgres(Path(folder)) as server,
-        installed(server, Path(folder)) as found,
+        database_folder("console") as folder,
+        running_postgres(folder) as server,
+        installed(server, folder) as found,
     ):
         yield found
 

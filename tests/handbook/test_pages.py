@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import NamedTuple, Self
 
 import pytest
 
+from folders import database_folder
 from handbook.blocks import PAGES, ROOT, Block, blocks
 from handbook.german import write_german_credit
 from handbook.shapes import differs
@@ -61,9 +61,7 @@ def _started(folder: Path, port: int) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    # Not below pytest's own folder: PostgreSQL may run as another account, and the name of a socket is short.
-    with tempfile.TemporaryDirectory(prefix="handbook-") as name:
-        folder = Path(name)
+    with database_folder("handbook") as folder:
         folder.chmod(0o755)
         for shared in ("docs", "examples", "tests", "deploy", "gateway"):
             (folder / shared).symlink_to(ROOT / shared)

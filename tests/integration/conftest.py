@@ -1,7 +1,6 @@
 """A real PostgreSQL for the session; a database of its own for each test."""
 
 import itertools
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from pydantic import SecretStr
 
 from db_init.migrate import migrate
 from db_init.settings import Settings
+from folders import database_folder
 from local_stack.postgres import Server, running_postgres
 from sharded import Sharded, fresh_database, of_one_server
 
@@ -19,8 +19,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    # Not below pytest's own folder: it closes that to other accounts, and the server may run as one.
-    with tempfile.TemporaryDirectory(prefix="features-") as folder, running_postgres(Path(folder)) as running:
+    with database_folder("features") as folder, running_postgres(folder) as running:
         with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
             # The machine is not switched off in a test, and the disk is the slowest part of most of them.
             connection.execute("ALTER SYSTEM SET fsync = off")

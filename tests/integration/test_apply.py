@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -170,6 +171,7 @@ def test_a_set_applied_while_a_load_runs_waits_for_it(settings: Settings, tmp_pa
         with psycopg.connect(settings.database_url.get_secret_value(), autocommit=True) as connection:
             while not connection.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'").fetchone():
                 assert process.poll() is None
+                time.sleep(0.005)
         code, lines = applied(settings, capsys, file)
         assert (code, process.wait()) == (0, 0)
     assert "  new: income" in lines

@@ -1,8 +1,5 @@
 """Migrations where the owner of the databases is no superuser, as on a managed PostgreSQL and under CloudNativePG."""
 
-import tempfile
-from pathlib import Path
-
 import psycopg
 from psycopg import sql
 from pydantic import SecretStr
@@ -11,6 +8,7 @@ from db_init.migrate import migrate as migrate_features
 from db_init.settings import Settings as FeatureSettings
 from decision_log.migrate import migrate as migrate_decisions
 from decision_log.settings import Settings as DecisionSettings
+from folders import database_folder
 from local_stack.postgres import running_postgres
 
 ROLES = [
@@ -25,7 +23,7 @@ ROLES = [
 
 def test_an_owner_that_may_make_roles_needs_no_more() -> None:
     # A server of its own: roles belong to the whole server, and those of the others are the superuser's.
-    with tempfile.TemporaryDirectory(prefix="owner-") as folder, running_postgres(Path(folder)) as server:
+    with database_folder("owner") as folder, running_postgres(folder) as server:
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
             connection.execute("CREATE ROLE owner LOGIN CREATEROLE")
             for name in ("features", "decisions"):

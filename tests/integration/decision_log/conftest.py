@@ -1,6 +1,7 @@
 """A database with the schema of the decision log for each test, from a template."""
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -24,8 +25,10 @@ def template(server: Server) -> str:
 
 
 @pytest.fixture
-def log(server: Server, template: str, tmp_path: Path) -> Log:
+def log(server: Server, template: str, tmp_path: Path) -> Iterator[Log]:
     name = f"decisions_{next(_numbers)}"
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")  # in half the time
-    return Log(server, name, tmp_path / "log")
+    yield Log(server, name, tmp_path / "log")
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

@@ -36,7 +36,8 @@ def registry(model_dir: Path, tmp_path: Path) -> Path:
 def asking(log: Log, registry: Path, scenario: Callable[[httpx.AsyncClient], Awaitable[None]]) -> None:
     async def run() -> None:
         url = SecretStr(log.url("decision_writer"))
-        settings = {"decision_log": True, "decision_log_database_url": url, "outcome_horizon_days": 90}
+        patient = {"decision_log_timeout_seconds": 8, "answer_timeout_seconds": 10}  # where the machine is busy
+        settings = {"decision_log": True, "decision_log_database_url": url, "outcome_horizon_days": 90} | patient
         async with (
             transport_to(feature_app(FakeStore([ROW]))) as transport,
             client_of(prediction_app(transport, registry, **settings)) as client,

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from both_services import prediction_app
 from decisions import Log
 from feature_service.app import create_app as create_feature_app
 from feature_service.settings import Settings as FeatureSettings
+from folders import database_folder
 from local_stack.postgres import _BIN, Server, running_postgres
 
 INSERT = """
@@ -38,7 +38,7 @@ def program(name: str, *arguments: object) -> bytes:
 
 @pytest.fixture
 def other_server() -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="restored-") as folder, running_postgres(Path(folder)) as running:
+    with database_folder("restored") as folder, running_postgres(folder) as running:
         yield running
 
 

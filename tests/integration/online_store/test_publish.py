@@ -149,7 +149,7 @@ def test_after_a_restore_a_full_publish_makes_both_the_same(
 def test_a_publish_that_is_killed_ten_times_loses_nothing_and_brings_nothing_back(
     server: Server, database: str, settings: DbSettings, table: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dice, clients, killed = random.Random(17), 4_000, 0
+    dice, clients, killed = random.Random(17), 2_000, 0
     monkeypatch.setenv("DB_INIT_ONLINE_STORE", table)
     executed(settings, MANY, clients)
     variables = os.environ | {"DB_INIT_DATABASE_URL": settings.database_url.get_secret_value()}
