@@ -7,11 +7,16 @@ from xdist.scheduler import LoadScopeScheduling
 _WHOLE = ("tests/stack", "tests/browser")
 LONGEST = (
     "tests/browser",
-    "tests/integration/decision_log/test_killed.py",
     "tests/handbook/test_pages.py",
+    "tests/integration/decision_log/test_killed.py",
+    "tests/integration/test_spark.py",
     "tests/integration/test_apply.py",
+    "tests/integration/test_openapi_documents.py",
+    "tests/integration/test_load_in_parts.py",
     "tests/integration/online_store/test_publish.py",
     "tests/integration/online_store/test_faults.py",
+    "tests/integration/test_load.py",
+    "tests/integration/test_model_gates.py",
 )
 
 
