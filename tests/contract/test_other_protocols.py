@@ -47,3 +47,17 @@ def test_offers_without_end_are_no_way_past_the_limits() -> None:
         answers = sent(running.port, get(VECTOR, *JAVA) * 30)
         assert answers.count(b" 200 OK") == 5
         assert b" 503 " in answers
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:443"])
+@pytest.mark.parametrize("offer", [(), ("Connection: upgrade", "Upgrade: h2c")])
+def test_a_tunnel_is_refused(host: str, offer: tuple[str, ...]) -> None:
+    asked = "\r\n".join([f"CONNECT {host} HTTP/1.1", f"Host: {host}", *offer, "", ""]).encode()
+    with served() as running:
+        assert sent(running.port, asked).startswith(b"HTTP/1.1 400 ")
+        first, _, refused = sent(running.port, get() + asked).partition(b"HTTP/1.1 400 ")
+        assert first.startswith(b"HTTP/1.1 200 ")
+        assert b"/problems/bad-request" in refused
+        first, _, refused = sent(running.port, get(), asked, pause=0.1).partition(b"HTTP/1.1 400 ")
+        assert first.startswith(b"HTTP/1.1 200 ")
+        assert b"/problems/bad-request" in refused

@@ -1,6 +1,7 @@
 """Both applications, whole but for store and network: do they keep the contract, and agree with each other?"""
 
 import asyncio
+import gzip
 import json
 import math
 from collections.abc import AsyncIterator
@@ -98,6 +99,22 @@ def test_what_is_no_instant_with_its_zone_is_an_invalid_request(as_of: object) -
     problem = assert_problem(asked(app, "POST", "/online_feature_store/batch", json=body), 422, "invalid-request")
     assert problem.errors
     assert problem.errors[0].pointer == "#/as_of"
+
+
+def test_a_plus_that_was_not_escaped_is_named() -> None:
+    answer = asked(
+        feature_app(FakeStore([ROW])), "GET", "/online_feature_store/client_id=5?as_of=2020-04-11T00:00:00+02:00"
+    )
+    [found] = assert_problem(answer, 422, "invalid-request").errors or []
+    assert found.detail.endswith("(the + of a zone is %2B in an address)")
+
+
+def test_a_compressed_body_is_named() -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    body = gzip.compress(b'{"client_ids":[5]}')
+    answer = asked(feature_app(FakeStore([ROW])), "POST", "/online_feature_store/batch", content=body, headers=headers)
+    [found] = assert_problem(answer, 422, "invalid-request").errors or []
+    assert found.detail.startswith("The body is compressed")
 
 
 BAD_BODIES = [

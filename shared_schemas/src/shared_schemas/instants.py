@@ -15,8 +15,9 @@ _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)
 
 def _rfc_3339(given: object) -> object:
     if isinstance(given, str) and not _RFC_3339.fullmatch(given):
+        plus = " (the + of a zone is %2B in an address)" if _RFC_3339.fullmatch(given.replace(" ", "+")) else ""
         raise PydanticCustomError(
-            "instant_form", "Write the instant as in RFC 3339, with its zone: 2020-04-11T00:00:00Z"
+            "instant_form", f"Write the instant as in RFC 3339, with its zone: 2020-04-11T00:00:00Z{plus}"
         )
     if not isinstance(given, (str, datetime)):
         raise PydanticCustomError("instant_type", "Input should be a text, such as 2020-04-11T00:00:00Z")

@@ -15,6 +15,9 @@ from service_kit.problems import ContentTooLarge, InvalidRequest
 from service_kit.request.refusals import invalid_request
 from shared_schemas import MAX_CLIENT_ID, InvalidPart, parse_client_id
 
+_GZIP = b"\x1f\x8b"
+"""The first bytes of a file of RFC 1952."""
+
 Model = TypeVar("Model", bound=BaseModel)
 Parsed = TypeVar("Parsed")
 
@@ -66,6 +69,9 @@ def parse_json(validate: Callable[[bytes], Parsed], body: bytes, content_type: b
     try:
         return validate(body.removeprefix(BOM_UTF8))
     except ValidationError as error:
+        if body.startswith(_GZIP):
+            detail = "The body is compressed. Send it as it is, without Content-Encoding"
+            raise InvalidRequest(errors=[InvalidPart(pointer="#", detail=detail)]) from error
         raise invalid_request("body", error) from error
 
 

@@ -161,8 +161,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self._stop_parser(Overloaded)
         if b"upgrade" in self._told and self.parser.should_upgrade():
             return
-        self._in_head = False
         self._begin()
+        self._in_head = False
 
     def _begin(self) -> None:
         super().on_headers_complete()
