@@ -24,7 +24,7 @@ settings.register_profile(
 settings.load_profile("here")
 
 
-@pytest.hookimpl(optionalhook=True)  # without pytest-xdist, all is one process
+@pytest.hookimpl(optionalhook=True)  # with pytest-xdist turned off, all is one process
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Shares:
     return Shares(config, log)
 

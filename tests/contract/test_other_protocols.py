@@ -49,6 +49,11 @@ def test_offers_without_end_are_no_way_past_the_limits() -> None:
         assert b" 503 " in answers
 
 
+def test_offers_are_declined_however_many_arrive_at_once() -> None:
+    with served(max_pipelined_requests=1_000) as running:
+        assert sent(running.port, get(VECTOR, *JAVA[:2]) * 700 + LAST, patience=10).count(b" 200 OK") == 701
+
+
 @pytest.mark.parametrize("host", ["localhost", "localhost:443"])
 @pytest.mark.parametrize("offer", [(), ("Connection: upgrade", "Upgrade: h2c")])
 def test_a_tunnel_is_refused(host: str, offer: tuple[str, ...]) -> None:

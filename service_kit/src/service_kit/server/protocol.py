@@ -114,24 +114,27 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._start_receive_clock()
 
     def _feed(self, data: bytes) -> None:
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            if self._in_head:
-                self._decline(data[offer.args[0] :])
-        except httptools.HttpParserError:
-            self.logger.warning("Invalid HTTP request received.")
-            self._refuse(self._problem)
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                if self._in_head:
+                    data = self._without_offer() + data[offer.args[0] :]
+                    continue
+            except httptools.HttpParserError:
+                self.logger.warning("Invalid HTTP request received.")
+                self._refuse(self._problem)
+            return
 
-    def _decline(self, rest: bytes) -> None:
-        """Go on in HTTP/1.1 with a request that offers another protocol (RFC 9110, section 7.8): Java's client does.
+    def _without_offer(self) -> bytes:
+        """The head of a request that offers another protocol, as Java's client does, for a parser that reads it once more.
 
-        The parser would leave the body out. It reads the head again, without the offer.
+        The first one would leave the body out. The request goes on in HTTP/1.1 (RFC 9110, section 7.8).
         """
         line = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         fields = [b"%b: %b" % field for field in self.headers if field[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
-        self._feed(b"\r\n".join([line, *fields, b"", rest]))
+        return b"\r\n".join([line, *fields, b"", b""])
 
     def on_message_begin(self) -> None:
         self._in_head, self._complete = True, False
