@@ -118,5 +118,5 @@ async def _refresh(metrics: MonitoringMetrics, models: Models, tables: Tables, c
             await metrics.refresh(tables, models, clock().date())
         except LogUnavailable as fault:
             log.warning("monitoring_metrics_kept", cause=fault.cause)
-        except Exception:
+        except Exception:  # a defect is logged, and the figures are read again the next time
             log.exception("monitoring_metrics_failed")

@@ -75,7 +75,7 @@ class Policies:
             await asyncio.sleep(self.look_seconds)
             try:
                 await asyncio.to_thread(self.look)
-            except Exception:
+            except Exception:  # a defect is logged, and the policy that is known decides
                 log.exception("policy_look_failed")
 
 

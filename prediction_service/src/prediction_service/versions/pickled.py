@@ -35,7 +35,7 @@ def _estimator(artefact: Artefact) -> Any:
         raise ModelRefused(f"it was trained with scikit-learn {trained_with}; installed is {sklearn.__version__}")
     try:
         return joblib.load(io.BytesIO(content))
-    except Exception as error:
+    except Exception as error:  # whatever a stranger's class raises
         raise ModelRefused(f"its estimator {artefact.manifest.estimator} cannot be unpickled here") from error
 
 
@@ -80,7 +80,7 @@ class PickledModel:
             _check_age(artefact, self._predict)
         except ModelRefused:
             raise
-        except Exception as error:
+        except Exception as error:  # whatever a stranger's estimator raises
             raise ModelRefused(f"its estimator {artefact.manifest.estimator} fails on its probes") from error
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         self._calls: Batcher[_Rows, list[float]] = Batcher(self._predict_calls, max_in_flight=1)

@@ -142,7 +142,7 @@ class Models:
             await asyncio.sleep(self.look_seconds)
             try:
                 await self.look()
-            except Exception:
+            except Exception:  # a defect is logged, and the versions that are known serve
                 log.exception("model_look_failed")
 
 
