@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from db_init.feature_sets.reading import read_feature_set
 from db_init.feature_sets.stored import SHIPPED
 from feature_service.app import create_app as create_feature_app
 from feature_service.definitions.served import ServedSet
-from feature_service.definitions.vectors import Layout, day_of, encode
+from feature_service.definitions.vectors import Layout, Vector, day_of, encode, read_rows
 from feature_service.settings import Settings as FeatureSettings
 from law import Event, InForce, in_force
 from prediction_service.app import create_app as create_prediction_app
@@ -32,11 +33,17 @@ def as_sent(instant: datetime) -> bytes:
     return ((instant - datetime(2000, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)).to_bytes(8, signed=True)
 
 
-def encoded(row: Mapping[str, Any], served: ServedSet = CREDIT_DEFAULT) -> bytes:
+def as_read(row: Mapping[str, Any], served: ServedSet = CREDIT_DEFAULT) -> Vector:
     """The vector of a row that is flat: client_id, values by key, event_timestamp."""
     said = {key: value for key, value in row.items() if key not in ("client_id", "event_timestamp")}
     stored = (row["client_id"], as_sent(row["event_timestamp"]), orjson.dumps(said).decode(), None)
-    return encode(stored, served.layout, day_of(datetime.now(UTC)))
+    [vector] = read_rows([stored], served.layout, [day_of(datetime.now(UTC))])
+    return vector
+
+
+def encoded(row: Mapping[str, Any], served: ServedSet = CREDIT_DEFAULT) -> bytes:
+    """Its bytes."""
+    return encode(as_read(row, served))
 
 
 class FakeFollowed:
@@ -64,20 +71,22 @@ class FakeStore:
         self.events.setdefault(client_id, []).append(event)
 
     async def vector(self, client_id: int, ask: Ask[Any], as_of: datetime | None = None) -> bytes | None:
-        return (await self.vectors([client_id], ask, as_of)).get(client_id)
+        vector = (await self.vectors([client_id], ask, as_of)).get(client_id)
+        return None if vector is None else encode(vector)
 
     async def vectors(
         self, client_ids: Iterable[int], ask: Ask[Any], as_of: datetime | None = None, layout: Layout | None = None
-    ) -> dict[int, bytes]:
+    ) -> dict[int, Vector]:
         await self.ping(ask)
         layout = layout or self.feature_set.served.layout
         day = day_of(as_of or datetime.now(UTC))
         found = {client_id: in_force(self.events.get(client_id, ()), as_of) for client_id in client_ids}
-        return {i: encode(_stored(i, vector), layout, day) for i, vector in found.items() if vector}
+        rows = [_stored(i, vector) for i, vector in found.items() if vector]
+        return {vector["client_id"]: vector for vector in read_rows(rows, layout, repeat(day))}
 
-    async def page(self, after: int, limit: int, ask: Ask[Any]) -> list[tuple[int, bytes]]:
+    async def page(self, after: int, limit: int, ask: Ask[Any]) -> list[Vector]:
         wanted = sorted(client_id for client_id in self.events if client_id > after)[:limit]
-        return list((await self.vectors(wanted, ask)).items())
+        return list((await self.vectors(wanted, ask)).values())
 
     async def ping(self, ask: Ask[Any]) -> None:
         if self.away:

@@ -14,7 +14,7 @@ import uvicorn
 from both_services import FakeStore
 from credit_default import ROW
 from feature_service.app import create_app
-from feature_service.definitions.vectors import Layout
+from feature_service.definitions.vectors import Layout, Vector
 from feature_service.settings import Settings
 from service_kit.request.ask import Ask
 from service_kit.server.protocol import LimitedProtocol
@@ -30,7 +30,7 @@ class SlowStore(FakeStore):
 
     async def vectors(
         self, client_ids: Iterable[int], ask: Ask[Any], as_of: datetime | None = None, layout: Layout | None = None
-    ) -> dict[int, bytes]:
+    ) -> dict[int, Vector]:
         if self._seconds:
             await asyncio.sleep(self._seconds)
         return await super().vectors(client_ids, ask, as_of, layout)

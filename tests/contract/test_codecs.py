@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import credit_default
-from both_services import CREDIT_DEFAULT, encoded
+from both_services import CREDIT_DEFAULT, as_read, encoded
 from feature_service.definitions.vectors import encode_batch
 from prediction_service.decisions.deciding import Deciders, decide, said
 from prediction_service.policy.rules import DEFAULT_POLICY
@@ -64,7 +64,7 @@ def test_the_bytes_of_a_batch_hold_each_id_once_where_it_belongs(
     by_id: Mapping[int, dict[str, Any]] = {row["client_id"]: row for row in found}
     asked = [*by_id, *others]
     random.shuffle(asked)
-    batch = FeatureBatch.model_validate_json(encode_batch(asked, {i: encoded(row) for i, row in by_id.items()}))
+    batch = FeatureBatch.model_validate_json(encode_batch(asked, {i: as_read(row) for i, row in by_id.items()}))
     assert [vector.model_dump(exclude_unset=True) for vector in batch.features] == [
         by_id[i] for i in asked if i in by_id
     ]

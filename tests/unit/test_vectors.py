@@ -7,7 +7,7 @@ import pytest
 
 from both_services import as_sent
 from feature_service.definitions.served import ServedSet
-from feature_service.definitions.vectors import day_of, encode
+from feature_service.definitions.vectors import day_of, encode, read_rows
 from service_kit.problems import InvalidRequest
 from shared_schemas import Feature, FeatureSet
 
@@ -38,7 +38,8 @@ def test_years_complete_on_their_day_in_utc(since: str, at: datetime, years: int
 
 def vector(*features: str, times: str | None = None) -> dict[str, object]:
     layout = SERVED.layout_of(features) if features else SERVED.layout
-    found: dict[str, object] = json.loads(encode((5, as_sent(AT), STORED, times), layout, day_of(AT)))
+    [one] = read_rows([(5, as_sent(AT), STORED, times)], layout, [day_of(AT)])
+    found: dict[str, object] = json.loads(encode(one))
     return found
 
 
@@ -51,8 +52,15 @@ def vector(*features: str, times: str | None = None) -> dict[str, object]:
     ],
 )
 def test_instants_come_back_as_they_are_stored(instant: datetime, text: str) -> None:
-    row = (5, as_sent(instant), STORED, None)
-    assert json.loads(encode(row, SERVED.layout, day_of(AT)))["event_timestamp"] == text
+    [found] = read_rows([(5, as_sent(instant), STORED, None)], SERVED.layout, [day_of(AT)])
+    assert found["event_timestamp"] == text
+
+
+@pytest.mark.parametrize("text", ["{},{}", "{", "", "{}]"])
+def test_a_row_that_is_not_one_value_is_no_vector_of_another_client(text: str) -> None:
+    rows = [(5, as_sent(AT), text, None), (6, as_sent(AT), STORED, None)]
+    with pytest.raises(ValueError, match=r"JSON|unexpected"):
+        read_rows(rows, SERVED.layout, [day_of(AT), day_of(AT)])
 
 
 def test_a_raised_version_is_served_under_its_name_and_the_older_one_to_those_who_ask() -> None:

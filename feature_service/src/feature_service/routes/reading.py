@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from pydantic import BaseModel, Field
 
 from feature_service.definitions.served import ServedSet
-from feature_service.definitions.vectors import encode_batch
+from feature_service.definitions.vectors import encode_batch, encode_page
 from feature_service.state import State
 from service_kit.operations import Answer, Operations
 from service_kit.problems import ClientNotFound, InvalidRequest
@@ -140,9 +139,7 @@ async def read_page(ask: Ask[State], query: PageOf) -> bytes:
     found = await ask.state.store.page(query.after, limit + 1, ask)
     await _served(ask)
     page = found[:limit]
-    next_after = page[-1][0] if len(found) > limit else None
-    vectors = b",".join(vector for _, vector in page)
-    return b'{"features":[' + vectors + b'],"next_after":' + orjson.dumps(next_after) + b"}"
+    return encode_page(page, page[-1]["client_id"] if len(found) > limit else None)
 
 
 @operations.declare(

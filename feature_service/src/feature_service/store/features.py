@@ -1,13 +1,14 @@
-"""Vectors as they are answered: read from the online store or the history, batched, and encoded."""
+"""Vectors as they are answered: read from the online store or the history, and lookups of single ones batched and encoded."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import repeat
 
 import structlog
 
 from feature_service.definitions.following import FollowedSet
-from feature_service.definitions.vectors import Layout, day_of, encode
+from feature_service.definitions.vectors import Layout, Vector, day_of, encode, read_rows
 from feature_service.errors import BeforeRetention, NeedsSystemOfRecord
 from feature_service.store.online import OnlineReads, RecordReads, Row
 from service_kit.batching import Batcher, batcher
@@ -18,11 +19,11 @@ from shared_schemas.shards import ONLY, Shard
 log = structlog.get_logger()
 
 _WITHOUT_A_PAUSE = 250
-"""Vectors that are encoded in one go: about a millisecond. Others get their turn after as many."""
+"""Vectors that are read in one go: about a millisecond. Others get their turn after as many."""
 
 
 class FeatureStore:
-    """Reads vectors, already encoded. Raises StoreUnavailable when the store cannot answer, NeedsSystemOfRecord where the
+    """Reads vectors. Raises StoreUnavailable when the store cannot answer, NeedsSystemOfRecord where the
     answer is in the history, and there is no `record`, and BeforeRetention where the history is not kept any more.
 
     A layout says which features stand in a vector; None: those of the set that is served.
@@ -38,10 +39,10 @@ class FeatureStore:
         self._coalesced: Batcher[int, bytes] = batcher(
             self._current, max_batch=online.most_keys, max_in_flight=online.most_in_flight
         )
-        self._coalesced_as_of: Batcher[tuple[int, datetime], bytes] = batcher(self._at_instants)
+        self._coalesced_as_of: Batcher[tuple[int, datetime], bytes] = batcher(self._encoded_at_instants)
 
     async def vector(self, client_id: int, ask: Ask[object], as_of: datetime | None = None) -> bytes | None:
-        """The vector of a client, current or as of an instant. Concurrent calls share requests to the store.
+        """The JSON of a client's vector, current or as of an instant. Concurrent calls share requests to the store.
 
         The wait for a turn counts: no answer within the store's limit is StoreUnavailable.
         """
@@ -60,11 +61,11 @@ class FeatureStore:
 
     async def vectors(
         self, client_ids: Iterable[int], ask: Ask[object], as_of: datetime | None = None, layout: Layout | None = None
-    ) -> dict[int, bytes]:
+    ) -> dict[int, Vector]:
         """The vectors of those clients that have one (at that instant), by id."""
         ids = list(set(client_ids))
         if as_of is None:
-            return await self._current(ids, ask, layout)
+            return await self._read(await self._online.vectors(ids, ask), ask, layout)
         found = await self._at_instants([(client_id, as_of) for client_id in ids], ask, layout)
         vectors = {}
         for (client_id, _), vector in found.items():
@@ -73,39 +74,39 @@ class FeatureStore:
             vectors[client_id] = vector
         return vectors
 
-    async def page(self, after: int, limit: int, ask: Ask[object]) -> list[tuple[int, bytes]]:
-        """At most `limit` vectors of the ids above `after`, in their order, with their ids."""
-        rows = await self._of_record().page(after, limit, ask)
-        return list((await self._encoded(rows, ask, None)).items())
+    async def page(self, after: int, limit: int, ask: Ask[object]) -> list[Vector]:
+        """At most `limit` vectors of the ids above `after`, in their order."""
+        return list((await self._read(await self._of_record().page(after, limit, ask), ask)).values())
 
-    async def _current(
-        self, client_ids: Sequence[int], ask: Ask[object], layout: Layout | None = None
-    ) -> dict[int, bytes]:
-        return await self._encoded(await self._online.vectors(client_ids, ask), ask, layout)
+    async def _current(self, client_ids: Sequence[int], ask: Ask[object]) -> dict[int, bytes]:
+        vectors = await self._read(await self._online.vectors(client_ids, ask), ask)
+        return {client_id: encode(vector) for client_id, vector in vectors.items()}
 
-    async def _encoded(self, rows: Sequence[Row], ask: Ask[object], layout: Layout | None) -> dict[int, bytes]:
+    async def _read(self, rows: Sequence[Row], ask: Ask[object], layout: Layout | None = None) -> dict[int, Vector]:
         layout = layout or (await self.feature_set.current(ask)).layout
-        today = day_of(datetime.now(UTC))
-        found: dict[int, bytes] = {}
-        for start in range(0, len(rows), _WITHOUT_A_PAUSE):
-            if start:
-                await asyncio.sleep(0)
-            found |= {row[0]: encode(row, layout, today) for row in rows[start : start + _WITHOUT_A_PAUSE]}
-        return found
+        today = repeat(day_of(datetime.now(UTC)))
+        vectors = read_rows(rows[:_WITHOUT_A_PAUSE], layout, today)
+        for start in range(_WITHOUT_A_PAUSE, len(rows), _WITHOUT_A_PAUSE):
+            await asyncio.sleep(0)
+            vectors += read_rows(rows[start : start + _WITHOUT_A_PAUSE], layout, today)
+        return {vector["client_id"]: vector for vector in vectors}
+
+    async def _encoded_at_instants(
+        self, wanted: Sequence[tuple[int, datetime]], ask: Ask[object]
+    ) -> dict[tuple[int, datetime], bytes | Exception]:
+        found = await self._at_instants(wanted, ask)
+        return {one: vector if isinstance(vector, Exception) else encode(vector) for one, vector in found.items()}
 
     async def _at_instants(
         self, wanted: Sequence[tuple[int, datetime]], ask: Ask[object], layout: Layout | None = None
-    ) -> dict[tuple[int, datetime], bytes | Exception]:
+    ) -> dict[tuple[int, datetime], Vector | Exception]:
         rows = await self._of_record().at_instants(wanted, ask)
         layout = layout or (await self.feature_set.current(ask)).layout
-        found: dict[tuple[int, datetime], bytes | Exception] = {}
-        for position, *row in rows:
-            one = wanted[abs(position) - 1]
-            if position < 0:
-                found[one] = BeforeRetention()
-            elif one not in found:
-                found[one] = encode(row, layout, day_of(one[1]))
-        return found
+        known = [row for row in rows if row[0] > 0]
+        ones = [wanted[row[0] - 1] for row in known]
+        vectors = read_rows([row[1:] for row in known], layout, [day_of(instant) for _, instant in ones])
+        found: dict[tuple[int, datetime], Vector | Exception] = dict(zip(ones, vectors, strict=True))
+        return found | {wanted[-row[0] - 1]: BeforeRetention() for row in rows if row[0] < 0}
 
     def _of_record(self) -> RecordReads:
         if self._record is None:

@@ -6,7 +6,7 @@ from math import ceil
 from typing import NamedTuple
 
 from feature_service.definitions.following import FollowedSet
-from feature_service.definitions.vectors import Layout
+from feature_service.definitions.vectors import Layout, Vector, encode
 from feature_service.store.features import FeatureStore
 from feature_service.store.online import OnlineReads, RecordReads
 from feature_service.store.replicas.reads import BoundedReads
@@ -51,16 +51,16 @@ class DatedFeatureStore(FeatureStore):
 
     async def vectors(
         self, client_ids: Iterable[int], ask: Ask[object], as_of: datetime | None = None, layout: Layout | None = None
-    ) -> dict[int, bytes]:
+    ) -> dict[int, Vector]:
         if as_of is not None:
             return await super().vectors(client_ids, ask, as_of, layout)
         rows, age = await self._bounded.vectors(list(set(client_ids)), ask)
         _say(age, ask)
-        return await self._encoded(rows, ask, layout)
+        return await self._read(rows, ask, layout)
 
     async def _dated_vectors(self, client_ids: Sequence[int], ask: Ask[object]) -> dict[int, Dated]:
         rows, age = await self._bounded.vectors(client_ids, ask)
-        found = await self._encoded(rows, ask, None)
+        found = {client_id: encode(vector) for client_id, vector in (await self._read(rows, ask)).items()}
         return {client_id: Dated(found.get(client_id), age) for client_id in client_ids}
 
 
