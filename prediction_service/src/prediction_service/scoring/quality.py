@@ -64,7 +64,7 @@ class QualityCheck:
 
     def stored(self, vector: Mapping[str, Any]) -> dict[str, Any]:
         """The values of the inputs, by name."""
-        return dict(zip(self._names, self._values_of(vector), strict=True))
+        return {name: vector[name] for name in self._names}
 
     def check(self, stored: Mapping[str, Any], now: datetime | None = None) -> Quality:
         """Check the stored values; at `now` also their age. `missing` names all that were null, failed or stale."""
