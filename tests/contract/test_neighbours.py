@@ -9,9 +9,11 @@ import httpx
 import pytest
 
 import credit_default
-from asgi import client_of
-from both_services import FakeStore, feature_app, prediction_app
+from asgi import client_of, transport_to
+from both_services import CREDIT_DEFAULT, FakeStore, feature_app, prediction_app
 from credit_default import ROW
+from feature_service.definitions.served import ServedSet
+from shared_schemas import Feature, FeatureSet
 
 VALUES = {name: value for name, value in ROW.items() if name not in ("client_id", "event_timestamp")}
 VECTOR = {"client_id": 5, **VALUES, "event_timestamp": "2020-04-11T00:00:00Z"}
@@ -73,3 +75,38 @@ def test_the_prediction_service_takes_the_answer_of_an_older_and_a_newer_feature
     assert one == many
     assert one["input_variables"] == {name: VALUES[name] for name in one["input_variables"]}
     assert one["event_timestamp"] == VECTOR["event_timestamp"]
+
+
+INCOME = Feature(name="income", type="number", description="A year.")
+RAISED = tuple(
+    feature.model_copy(update={"version": 2}) if feature.name == "age" else feature
+    for feature in CREDIT_DEFAULT.features
+)
+AGE = next(feature for feature in CREDIT_DEFAULT.features if feature.name == "age")
+
+
+def test_a_feature_that_is_removed_while_an_older_version_of_another_is_read_fails_no_decision(model_dir: Path) -> None:
+    def served(digest: str, *features: Feature) -> ServedSet:
+        return ServedSet(1, digest, FeatureSet(name="credit_default", features=features), [AGE])
+
+    async def scenario() -> None:
+        store = FakeStore([ROW], served("aa", *RAISED, INCOME))
+        async with (
+            transport_to(feature_app(store)) as transport,
+            client_of(prediction_app(transport, model_dir)) as client,
+        ):
+            before = await client.get("/credit_risk/client_id=5")
+            store.feature_set.served = served("bb", *RAISED)
+            asked = [client.get("/credit_risk/client_id=5") for _ in range(3)]
+            asked.append(client.post("/credit_risk/batch", json={"client_ids": [5]}))
+            *one, many = await asyncio.gather(*asked)
+            for answer in one:
+                assert answer.raise_for_status().json() == before.raise_for_status().json()
+            assert many.raise_for_status().json()["predictions"] == [before.json()]
+            store.feature_set.served = ServedSet(2, "cc", FeatureSet(name="credit_default", features=RAISED))
+            answer = await client.get("/credit_risk/client_id=5")
+            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/feature-set-mismatch")
+            assert "age" in answer.json()["detail"]
+            assert (await client.get("/health/ready")).status_code == 503
+
+    asyncio.run(scenario())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from prediction_service.errors import FeatureServiceUnavailable, FeatureSetMismatch
-from prediction_service.features.answers import Found
+from prediction_service.features.answers import Found, SelectionRefused
 from prediction_service.features.fitting import FittedFeatures
 from service_kit.request.ask import Ask
 from shared_schemas import Feature, FeatureDefinitions
@@ -39,6 +39,10 @@ class Served:
 
     async def vectors(self, client_ids: Sequence[int], _: Ask[object]) -> dict[int, Found]:
         selection = self.selection or tuple(feature.name for feature in self.set.features)
+        known = [feature.name for feature in self.set.features]
+        known += [f"{feature.name}@{feature.version}" for feature in (*self.set.features, *self.set.retained)]
+        if refused := [name for name in selection if name not in known]:
+            raise SelectionRefused(selection, refused)
         values: Any = {name.partition("@")[0]: name for name in selection}
         return {
             client_id: Found(
@@ -102,6 +106,42 @@ def test_a_change_of_the_set_is_noticed_with_the_next_answer() -> None:
             await features.vector(7, ASK)
         served.serve("f", feature("a"), feature("b"))
         await features.vector(7, ASK)
+        await features.check(ASK)
+
+    asyncio.run(scenario())
+
+
+def test_a_feature_that_is_gone_is_asked_for_no_more() -> None:
+    served = Served("d", feature("a", version=2), feature("b"), feature("c"), retained=[feature("a")])
+    features = fitted(served, feature("a"))
+
+    async def scenario() -> None:
+        await features.vector(7, ASK)
+        served.serve("e", feature("a", version=2), feature("b"), retained=[feature("a")])
+        both = await asyncio.gather(features.vector(7, ASK), features.vectors([7], ASK))
+        assert [one and one.vector["a"] for one in (both[0], both[1][7])] == ["a@1", "a@1"]
+        assert served.selection == ("a@1", "b")
+        await features.check(ASK)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("digest", ["d", "e"])  # that of the set stays when a version is dropped
+def test_a_version_that_is_dropped_is_a_mismatch_until_it_is_back(digest: str) -> None:
+    served = Served("d", feature("a", version=2), retained=[feature("a")])
+    features = fitted(served, feature("a"))
+
+    async def scenario() -> None:
+        await features.vector(7, ASK)
+        served.serve(digest, feature("a", version=2))
+        with pytest.raises(FeatureSetMismatch, match=r": a\."):
+            await features.vector(7, ASK)
+        with pytest.raises(FeatureSetMismatch, match=r": a\."):
+            await features.check(ASK)
+        served.serve("f", feature("a"))
+        found = await features.vector(7, ASK)
+        assert found is not None
+        assert found.vector["a"] == "a"  # type: ignore[typeddict-item]
         await features.check(ASK)
 
     asyncio.run(scenario())

@@ -97,12 +97,12 @@ def read_rows(rows: Sequence[Sequence[Any]], layout: Layout, days: Iterable[Day]
     """The vector of each row: numbers as they were written, ages at its day.
 
     A row: client_id, event_timestamp as PostgreSQL sends it, v (JSON of the values by key), times (JSON of instants by key, or
-    None). Raises ValueError where the JSON of a row is none.
+    None); what stands behind them is not read. Raises ValueError where the JSON of a row is none.
     """
     if not rows:
         return []
     # By columns, and parsed in one go: a call for each row takes as long as reading its values.
-    client_ids, instants, texts, times = zip(*rows, strict=True)
+    client_ids, instants, texts, times, *_ = zip(*rows, strict=True)
     said = orjson.loads(f"[{','.join(texts)}]")
     if len(said) != len(rows):
         raise ValueError("a stored vector is not one JSON value")

@@ -102,11 +102,13 @@ class FeatureStore:
     ) -> dict[tuple[int, datetime], Vector | Exception]:
         rows = await self._of_record().at_instants(wanted, ask)
         layout = layout or (await self.feature_set.current(ask)).layout
-        known = [row for row in rows if row[0] > 0]
-        ones = [wanted[row[0] - 1] for row in known]
-        vectors = read_rows([row[1:] for row in known], layout, [day_of(instant) for _, instant in ones])
+        known = [row for row in rows if row[-1] > 0]
+        ones = [wanted[row[-1] - 1] for row in known]
+        vectors = read_rows(known, layout, [day_of(instant) for _, instant in ones])
         found: dict[tuple[int, datetime], Vector | Exception] = dict(zip(ones, vectors, strict=True))
-        return found | {wanted[-row[0] - 1]: BeforeRetention() for row in rows if row[0] < 0}
+        if len(known) < len(rows):
+            found |= {wanted[-row[-1] - 1]: BeforeRetention() for row in rows if row[-1] < 0}
+        return found
 
     def _of_record(self) -> RecordReads:
         if self._record is None:

@@ -53,7 +53,7 @@ class RecordReads(Protocol):
     """What only the system of record knows. Raises StoreUnavailable when it cannot answer, and DeadlineExceeded."""
 
     async def at_instants(self, wanted: Sequence[tuple[int, datetime]], ask: Ask[object]) -> Sequence[Row]:
-        """For each client that had events by its instant: the position in `wanted`, from 1, and the vector.
+        """For each client that had events by its instant: the vector, and behind it the position in `wanted`, from 1.
 
         Of an instant before the history is kept there is a row with the position below 0, and no vector.
         """

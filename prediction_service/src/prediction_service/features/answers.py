@@ -16,6 +16,7 @@ from prediction_service.errors import (
     FeatureServiceRefusedUs,
     FeatureServiceTimeout,
     FeatureServiceUnavailable,
+    FeatureSetMismatch,
 )
 from service_kit.problems import DeadlineExceeded, ProblemError, StoreUnavailable
 from service_kit.request.ask import Ask
@@ -81,6 +82,14 @@ class BatchRefused(FeatureServiceBroken):
         self.too_long = too_long
 
 
+class SelectionRefused(FeatureSetMismatch):
+    """Features that were asked for are not served any more. `selection`: all that were asked for."""
+
+    def __init__(self, selection: Sequence[str], refused: Sequence[str]) -> None:
+        super().__init__(", ".join(refused))
+        self.selection = selection
+
+
 def found_in(reply: Reply, client_ids: Sequence[int], ask: Ask[object]) -> dict[int, Found | Exception]:
     """The answer about each client that has one, or whose vector cannot be read. Raises FeatureServiceBroken."""
     try:
@@ -128,14 +137,16 @@ _PASSED_ON: Mapping[object, type[ProblemError]] = {
 _SECONDS = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
-def refusal(answer: httpx.Response, content: bytes) -> ProblemError:
-    """The problem that an answer other than 200 is to a caller."""
+def refusal(answer: httpx.Response, content: bytes, selection: Sequence[str] = ()) -> ProblemError:
+    """The problem that an answer other than 200 is to a caller. `selection`: the features that were asked for."""
     try:
-        kind = _PROBLEM.validate_json(content).get("type")
+        said = _PROBLEM.validate_json(content)
     except ValidationError:
-        kind = None
-    if kind in _PASSED_ON:
+        said = {}
+    if (kind := said.get("type")) in _PASSED_ON:
         return _PASSED_ON[kind]()
+    if refused := _refused(selection, said.get("errors")):
+        return SelectionRefused(selection, refused)
     if answer.status_code in REFUSED:
         return FeatureServiceRefusedUs()
     # A gateway in between answers 503 when there is nothing behind it.
@@ -148,6 +159,13 @@ def refusal(answer: httpx.Response, content: bytes) -> ProblemError:
     if answer.status_code in (httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.INTERNAL_SERVER_ERROR):
         return BatchRefused(too_long=answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY)
     return FeatureServiceBroken()
+
+
+def _refused(selection: Sequence[str], errors: object) -> list[str]:
+    """Those of the features that the errors of a problem point to."""
+    parts = errors if isinstance(errors, list) else []
+    pointers = [part.get("pointer") for part in parts if isinstance(part, dict)]
+    return [name for position, name in enumerate(selection) if f"#/features/{position}" in pointers]
 
 
 @lru_cache(maxsize=8)

@@ -34,7 +34,7 @@ from shared_schemas import FeatureDefinitions
 
 
 class FeatureClient:
-    """Fetches vectors. Raises the FeatureService… problems, or StoreUnavailable if the service reports that."""
+    """Fetches vectors. Raises the FeatureService… problems, StoreUnavailable if the service reports that, and SelectionRefused."""
 
     def __init__(
         self,
@@ -101,9 +101,10 @@ class FeatureClient:
 
     async def _batch(self, client_ids: Sequence[int], ask: Ask[object]) -> Reply:
         question: dict[str, Any] = {"client_ids": list(client_ids)}
-        if self.selection is not None:
-            question["features"] = self.selection
-        return await self._call("POST", self._url, orjson.dumps(question), ask)
+        selection = self.selection
+        if selection is not None:
+            question["features"] = selection
+        return await self._call("POST", self._url, orjson.dumps(question), ask, selection or ())
 
     async def definitions(self, ask: Ask[object]) -> FeatureDefinitions:
         """The definitions that are served now, older versions of features that are retained included."""
@@ -113,7 +114,9 @@ class FeatureClient:
         except ValidationError as fault:
             raise translated(fault, FeatureServiceBroken(), ask) from fault
 
-    async def _call(self, method: str, url: httpx.URL, body: bytes, ask: Ask[object]) -> Reply:
+    async def _call(
+        self, method: str, url: httpx.URL, body: bytes, ask: Ask[object], selection: Sequence[str] = ()
+    ) -> Reply:
         if self.breaker.opened:
             raise FeatureServiceUnavailable
         loop = asyncio.get_running_loop()
@@ -146,7 +149,7 @@ class FeatureClient:
         self.breaker.reset()
         self._refused = answer.status_code in REFUSED
         if answer.status_code != httpx.codes.OK:
-            problem = refusal(answer, content)
+            problem = refusal(answer, content, selection)
             log.warning(
                 "feature_service_refused", status=answer.status_code, problem=problem.type, request_id=ask.request_id
             )

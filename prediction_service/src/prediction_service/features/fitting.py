@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from prediction_service.errors import FeatureSetMismatch
-from prediction_service.features.answers import Found
+from prediction_service.features.answers import Found, SelectionRefused
 from prediction_service.features.client import FeatureClient
 from service_kit.problems import ProblemError
 from service_kit.request.ask import Ask
@@ -39,7 +39,8 @@ class Fit(NamedTuple):
 class FittedFeatures:
     """Fetches vectors that fit the champion. Raises FeatureSetMismatch for others, and what the client raises.
 
-    The served definitions are read again whenever an answer names another digest than before.
+    The served definitions are read again whenever an answer names another digest than before, and when features that were
+    asked for are not served any more.
     """
 
     def __init__(self, client: FeatureClient, champion: Callable[[], Decider | None]) -> None:
@@ -49,17 +50,32 @@ class FittedFeatures:
         self._fits: dict[tuple[str, str], Fit] = {}
 
     async def vector(self, client_id: int, ask: Ask[object]) -> Found | None:
-        found = await self.client.vector(client_id, ask)
+        try:
+            found = await self.client.vector(client_id, ask)
+        except SelectionRefused as refusal:
+            self._forget(refusal.selection)
+            found = await self.client.vector(client_id, ask)
         if found is not None and not await self._fits_now(found.digest, ask):
             return (await self.client.vectors([client_id], ask)).get(client_id)
         return found
 
     async def vectors(self, client_ids: Sequence[int], ask: Ask[object]) -> Mapping[int, Found]:
-        found = await self.client.vectors(client_ids, ask)
+        try:
+            found = await self.client.vectors(client_ids, ask)
+        except SelectionRefused as refusal:
+            self._forget(refusal.selection)
+            found = await self.client.vectors(client_ids, ask)
         for digest in {one.digest for one in found.values()}:
             if not await self._fits_now(digest, ask):
                 return await self.client.vectors(client_ids, ask)
         return found
+
+    def _forget(self, selection: Sequence[str]) -> None:
+        """Ask for what is served, whatever that is, until the answer has said what it is. Of many refusals the first counts."""
+        if self.client.selection == selection:
+            self.client.selection = None
+            self._served = None
+            self._fits.clear()
 
     async def check(self, ask: Ask[object]) -> None:
         """Raises FeatureSetMismatch while the set that is served does not fit; nothing while it is not known."""

@@ -11,10 +11,10 @@ from service_kit.request.ask import Ask
 # Positions below 0 are of instants before the history is kept.
 # What stands in a SELECT of its own is unknown to the planner, which else would plan each batch again, over all partitions.
 _AS_OF = """
-    SELECT position, client_id, timestamptz_send(event_timestamp), v, times
+    SELECT client_id, timestamptz_send(event_timestamp), v, times, position
       FROM features_as_of((SELECT $1::bigint[]), (SELECT $2::timestamptz[]))
     UNION ALL
-    SELECT -wanted.n, NULL, NULL, NULL, NULL
+    SELECT NULL, NULL, NULL, NULL, -wanted.n
       FROM history_retention AS r
       JOIN unnest((SELECT $2::timestamptz[])) WITH ORDINALITY AS wanted (instant, n) ON wanted.instant < r.before
 """

@@ -46,9 +46,9 @@ class ShardedReads:
         asked = (one.record.at_instants([wanted[place] for place in places], ask) for one, places in parts)
         found = await asyncio.gather(*asked)
         return [
-            (_of_all(position, places), *row)
+            (*row, _of_all(position, places))
             for (_, places), rows in zip(parts, found, strict=True)
-            for position, *row in rows
+            for *row, position in rows
         ]
 
     async def page(self, after: int, limit: int, ask: Ask[object]) -> Sequence[Row]:
