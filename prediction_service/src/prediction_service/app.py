@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
-from prometheus_client import Gauge
+from prometheus_client import CollectorRegistry, Gauge
 
 import console
 from console.handbook import Handbook
@@ -67,6 +67,44 @@ def _served_version(state: State) -> str | None:
     return champion.version if champion else None
 
 
+class _Opening:
+    """What the service holds while it runs, and how it is opened."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: CollectorRegistry,
+        open_feature_client: OpenFeatureClient,
+        open_recording: OpenRecording,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock_of(settings)
+        self._open_feature_client = open_feature_client
+        self._open_recording = open_recording
+        self._shadow = ShadowMetrics(registry)
+        self._circuit = Gauge(
+            "feature_service_circuit", "Circuit to the feature service: 0 closed, 1 probing, 2 open.", registry=registry
+        )
+        report(registry, recording=settings.decision_log)
+        self._monitoring = MonitoringMetrics(registry)
+
+    @asynccontextmanager
+    async def state(self) -> AsyncIterator[State]:
+        settings, clock = self._settings, self._clock
+        async with (
+            open_models(settings.model_dir, self._shadow) as models,
+            # The policy is judged by the model that it decides with; the log closes last, when nothing more is decided.
+            open_policies(settings.model_dir, lambda: models.served_champion) as policies,
+            self._open_recording(settings) as recording,
+            kept_up_to_date(self._monitoring, models, recording, clock),
+            self._open_feature_client(settings) as client,
+        ):
+            self._circuit.set_function(lambda: _CIRCUIT[client.breaker.state])
+            features = FittedFeatures(client, lambda: models.served_champion)
+            models.shadow.fits = features.fits
+            yield State(settings, features, models, policies, recording, PastModels(settings.model_dir), clock)
+
+
 def create_app(
     settings: Settings | None = None,
     open_feature_client: OpenFeatureClient = open_feature_client,
@@ -74,33 +112,7 @@ def create_app(
 ) -> FastAPI:
     """The application; without settings, those of the environment."""
     settings = settings or Settings()
-    clock = clock_of(settings)
     metrics = Metrics()
-    shadow_metrics = ShadowMetrics(metrics.registry)
-    circuit = Gauge(
-        "feature_service_circuit",
-        "Circuit to the feature service: 0 closed, 1 probing, 2 open.",
-        registry=metrics.registry,
-    )
-
-    report(metrics.registry, recording=settings.decision_log)
-    monitoring_metrics = MonitoringMetrics(metrics.registry)
-
-    @asynccontextmanager
-    async def open_state() -> AsyncIterator[State]:
-        async with (
-            open_models(settings.model_dir, shadow_metrics) as models,
-            # The policy is judged by the model that it decides with; the log closes last, when nothing more is decided.
-            open_policies(settings.model_dir, lambda: models.served_champion) as policies,
-            open_recording(settings) as recording,
-            kept_up_to_date(monitoring_metrics, models, recording, clock),
-            open_feature_client(settings) as client,
-        ):
-            circuit.set_function(lambda: _CIRCUIT[client.breaker.state])
-            features = FittedFeatures(client, lambda: models.served_champion)
-            models.shadow.fits = features.fits
-            yield State(settings, features, models, policies, recording, PastModels(settings.model_dir), clock)
-
     return build_service(
         name="prediction_service",
         title="Prediction service",
@@ -112,7 +124,7 @@ def create_app(
             StaticPages("/console", console.FILES, console.CONTENT_SECURITY_POLICY),
         ],
         ready=_ready,
-        open_state=open_state,
+        open_state=_Opening(settings, metrics.registry, open_feature_client, open_recording).state,
         metrics=metrics,
         document_version=_served_version,
     )

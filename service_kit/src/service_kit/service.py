@@ -21,7 +21,7 @@ from service_kit.documents.openapi import describe
 from service_kit.documents.page import docs_routes
 from service_kit.documents.static import MadePages, StaticPages
 from service_kit.health import health_router
-from service_kit.operations import FastPath, Operations
+from service_kit.operations import FastPath, Operation, Operations
 from service_kit.request.ask import Ask, Opened
 from service_kit.request.layer import RequestLayer
 from service_kit.request.refusals import add_problem_handlers
@@ -48,12 +48,17 @@ class _Service(FastAPI):
     """
 
     def __init__(self, layer: Callable[[ASGIApp], RequestLayer], gate: Gate, **options: Any) -> None:
-        super().__init__(telemetry=_NOT_OF_THE_FRAMEWORK, **options)
+        super().__init__(telemetry=_NOT_OF_THE_FRAMEWORK, version="1.0.0", docs_url=None, redoc_url=None, **options)
+        self.router.redirect_slashes = False
         traces = tracing()
         around = layer(super().__call__)
         self._around = around if traces is None else traces.requests(around)
         # Traces are of ASGI's messages: all requests take those.
         self.entrance = Entrance(gate.admit, around.hot if traces is None else lambda _method, _path: None)
+
+    def add_operations(self, declared: Sequence[Operation[Any]], max_body_bytes: int) -> None:
+        for operation, operation_id in zip(declared, operation_ids(declared), strict=True):
+            self.router.routes.append(OperationRoute(operation, operation_id, max_body_bytes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._around(scope, receive, send)
@@ -94,17 +99,11 @@ def build_service(
     )
     lifespan = partial(_lifespan, opened, open_state)
     gate = Gate(access, allowed_hosts(settings, access), page_prefixes)
-    app = _Service(layer, gate, title=title, version="1.0.0", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.router.redirect_slashes = False
-    app.router.routes.extend(
-        OperationRoute(operation, operation_id, settings.max_body_bytes)
-        for operation, operation_id in zip(declared, operation_ids(declared), strict=True)
-    )
+    app = _Service(layer, gate, title=title, lifespan=lifespan)
+    app.add_operations(declared, settings.max_body_bytes)
     app.include_router(health_router(ready))
     app.add_route("/metrics", metrics_endpoint(metrics.registry), include_in_schema=False)
-    app.router.routes.extend(docs_routes(title))
-    for page in pages:
-        app.router.routes.extend(page.routes())
+    app.router.routes += [*docs_routes(title), *(route for page in pages for route in page.routes())]
     app.state.metrics = metrics
     app.state.access = access
     app.state.opened = opened

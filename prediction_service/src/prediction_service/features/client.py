@@ -122,17 +122,8 @@ class FeatureClient:
         loop = asyncio.get_running_loop()
         latest = loop.time() + self._timeout
         until = min(ask.deadline, latest)
-        headers = [
-            *self._headers,
-            (b"Content-Length", b"%d" % len(body)),
-            (b"X-Request-ID", ask.request_id.encode()),
-            (b"X-Request-Timeout-Ms", b"%d" % max(1, (until - loop.time()) * 1000)),
-        ]
-        # The transport itself: a client's cookies, redirects and header merging would cost more than the call. And streams
-        # instead of contents: what httpx works out about a content takes 25 us a call.
-        stream = httpx.ByteStream(body)
-        request = httpx.Request(method, url, headers=headers, stream=stream, extensions=self._extensions)
         granted = until - loop.time()
+        request = self._request(method, url, body, granted, ask)
         try:
             async with asyncio.timeout_at(until):
                 answer = await self._send(request)
@@ -155,6 +146,17 @@ class FeatureClient:
             )
             raise problem
         return Reply(content, digest_in(answer.headers.get("feature-set")))
+
+    def _request(self, method: str, url: httpx.URL, body: bytes, seconds: float, ask: Ask[object]) -> httpx.Request:
+        headers = [
+            *self._headers,
+            (b"Content-Length", b"%d" % len(body)),
+            (b"X-Request-ID", ask.request_id.encode()),
+            (b"X-Request-Timeout-Ms", b"%d" % max(1, seconds * 1000)),
+        ]
+        # For the transport itself: a client's cookies, redirects and header merging would cost more than the call. And a stream
+        # instead of a content: what httpx works out about a content takes 25 us a call.
+        return httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(body), extensions=self._extensions)
 
     async def check_credential(self, ask: Ask[object]) -> None:
         """Raises FeatureServiceRefusedUs while the feature service does not take the API key of this service.
