@@ -32,7 +32,7 @@ test: $(VENV)/dev.stamp $(VENV)/emulator.stamp lint  ## lint, types and every te
 	@tests/docker-or-say-so && stack=tests/stack || { [ -z "$$REQUIRE_DOCKER" ] && stack=; } && \
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadscope -m "not alone" \
 		tests/unit tests/contract tests/integration tests/handbook tests/browser && \
-	$(BIN)/python -m pytest -m alone tests/contract tests/integration && \
+	$(BIN)/python -m pytest -m alone $$(grep -rl --include='*.py' 'mark\.alone' tests/contract tests/integration) && \
 	{ [ -z "$$stack" ] || $(BIN)/python -m pytest $$stack --ignore tests/stack/test_swarm.py; }
 	@echo "left out: the real clients of Feast, Triton, KServe, MLflow and Java (make test-clients); a swarm (make test-swarm)"
 
