@@ -104,6 +104,36 @@ def test_an_erasure_that_the_log_does_not_know_explains_nothing(log: Log) -> Non
     assert "was added" in sentences[1]
 
 
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("DELETE FROM erasures", "names record {id}, which is not listed as erased by it"),
+        ("UPDATE erasures SET decision_id = gen_random_uuid()", "names record {id}, which is not listed as erased by it"),
+        ("UPDATE erasures SET erased_by = '{other}'", "1 record(s) are listed as erased that no erasure names so, such as {id}."),
+        ("INSERT INTO erasures VALUES ('{other}', '{other}')", "that no erasure names so, such as {other}."),
+        ("INSERT INTO erasures SELECT '{other}', erased_by FROM erasures", "1 record(s) are listed as erased that no erasure names so."),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("sequenced", [True, False])
+def test_the_table_of_what_is_erased_says_what_the_log_says(log: Log, sql: str, words: str, sequenced: bool) -> None:
+    gone, kept = old(), entry()
+    log.sequenced(gone, kept)
+    log.asked(lambda opened: opened.erasure.of_client(5, datetime.now(UTC) - timedelta(days=700), "key"))  # type: ignore[union-attr]
+    if sequenced:
+        log.sequenced()
+    assert log.audit().wrong == []
+    ids = {"id": str(gone.listed.decision_id), "other": str(kept.listed.decision_id)}
+    log.execute(sql.format(**ids))
+    assert any(words.format(**ids) in sentence for _, sentence in log.audit().wrong)
+
+
+def test_a_checkpoint_that_is_listed_with_another_origin_is_named(log: Log) -> None:
+    log.sequenced(entry())
+    log.sequenced(entry())
+    log.execute("UPDATE checkpoints SET origin = 'elsewhere' WHERE size = 2")
+    assert log.audit().first == "The checkpoint of 2 entries is listed with another origin: elsewhere."
+
+
 def test_findings_are_counted_and_the_first_are_kept() -> None:
     report = Report()
     for place in reversed(range(5_000)):

@@ -1,11 +1,13 @@
 """Checks everything against everything: records, commitments, tiles, checkpoints. Believes the verifier key only."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import UUID
 
 import orjson
 import psycopg
 
+from decision_log.commands.audited_erasures import AuditedErasures
 from decision_log.commands.audited_tree import AuditedTree, stored_checkpoints
 from decision_log.commands.report import Report
 from decision_log.commands.snapshot import Row, Snapshot
@@ -21,6 +23,9 @@ _RECORDS = """
 _ABOUT = "SELECT 2 * coalesce(max(index) + 1, 0) FROM leaves"
 _NO_INDEX = float("inf")
 
+Erased = Sequence[tuple[int, UUID]]
+"""Index and id of each record that an erasure names."""
+
 
 class Audit:
     """One snapshot of the database, however long it takes. `advance` gets the number of rows that are done.
@@ -34,7 +39,8 @@ class Audit:
         self._report = Report()
         self._present = bytearray()
         self._named = bytearray()
-        self._unplaced: dict[bytes, tuple[UUID, list[int]]] = {}
+        self._unplaced: dict[bytes, tuple[UUID, Erased]] = {}
+        self._erasures = AuditedErasures(self._snapshot, self._report)
 
     def total(self) -> int:
         """Rows to read, about: entries and records."""
@@ -50,6 +56,7 @@ class Audit:
         self._named = bytearray(self._report.entries)
         for row in self._snapshot.rows("records", _RECORDS):
             self._record(row)
+        self._erasures.check_others()
         self._queue()
         self._gone()
         return self._report
@@ -61,6 +68,8 @@ class Audit:
         wrong, erased = _checked(listed, *row[9:12])  # type: ignore[arg-type]
         if wrong:
             self._report.found(place, f"Record {listed.decision_id}{where} {wrong}.")
+        if erased:
+            self._erasures.check(place, listed.decision_id, (decision_id for _, decision_id in erased))
         if index is None:
             self._unplaced[row[11]] = (listed.decision_id, erased)  # type: ignore[index]
             return
@@ -70,8 +79,8 @@ class Audit:
                 self._report.found(place, f"Record {listed.decision_id} stands twice at index {index}.")
             self._present[index] = 1  # type: ignore[call-overload]
 
-    def _erased(self, indexes: Iterable[int]) -> None:
-        for index in indexes:
+    def _erased(self, erased: Erased) -> None:
+        for index, _ in erased:
             if 0 <= index < self._report.entries:
                 self._named[index] = 1
 
@@ -94,14 +103,18 @@ class Audit:
             index = self._present.find(0, index + 1)
 
 
-def _checked(listed: Listed, record: bytes, salt: bytes, stored: bytes) -> tuple[str | None, list[int]]:
-    """What is wrong with a record by itself, and the indexes that it says are erased."""
+def _checked(listed: Listed, record: bytes, salt: bytes, stored: bytes) -> tuple[str | None, Erased]:
+    """What is wrong with a record by itself, and what it says is erased."""
     if commitment(salt, record) != stored:
         return "was changed: it is not what its commitment was made of", []
     try:
         document = orjson.loads(record)
         name = differing(listed, document)
-        erased = [int(item["index"]) for item in document["erased"]] if document.get("kind") == "erasure" else []
+        erased = _named(document) if document.get("kind") == "erasure" else []
     except (ValueError, AttributeError, KeyError, TypeError):
         return "is not a JSON document of its kind", []
     return (f"is listed with another {name} than it says", []) if name else (None, erased)
+
+
+def _named(document: dict[str, Any]) -> Erased:
+    return [(int(item["index"]), UUID(item["decision_id"])) for item in document["erased"]]

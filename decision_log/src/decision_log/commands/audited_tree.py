@@ -10,6 +10,9 @@ from decision_log.tree.notes import NoteRefused, Verifier
 from decision_log.tree.tiles import WIDTH, Tile, path
 
 _CHECKPOINTS = "SELECT size, note FROM checkpoints WHERE origin = %s ORDER BY size"
+_MISLABELLED = """
+    SELECT size, origin FROM checkpoints WHERE origin <> %s AND starts_with(note, %s || E'\n') ORDER BY size LIMIT 1
+"""
 _LEAVES = "SELECT index, commitment FROM leaves ORDER BY index"
 _LEAF_TILES = "SELECT number, hashes FROM tiles WHERE level = 0 ORDER BY number"
 _UPPER_TILES = "SELECT level, number, hashes FROM tiles WHERE level > 0 ORDER BY level, number"
@@ -27,6 +30,8 @@ def stored_checkpoints(snapshot: Snapshot, verifier: Verifier, report: Report) -
         if checkpoint.size != size:
             report.found(checkpoint.size, f"The checkpoint of {size} entries is one of {checkpoint.size}.")
         found.append(checkpoint)
+    for size, origin in snapshot.all(_MISLABELLED, verifier.name, verifier.name):
+        report.found(float(size), f"The checkpoint of {size} entries is listed with another origin: {origin}.")  # type: ignore[arg-type]
     if not found:
         report.found(-1, f"The log {verifier.name} has no checkpoint that verifies.")
     report.covered = max((each.size for each in found), default=0)

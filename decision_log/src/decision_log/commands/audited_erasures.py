@@ -1,0 +1,41 @@
+"""Checks the table of what is erased, which answers "erased" in place of "unknown", against the erasures of the log."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from decision_log.commands.report import Report
+from decision_log.commands.snapshot import Snapshot
+
+_LISTED = "SELECT decision_id FROM erasures WHERE decision_id = ANY (%s) AND erased_by = %s"
+_UNKNOWN = """
+    SELECT erasures.decision_id FROM erasures LEFT JOIN records AS by ON by.decision_id = erased_by AND by.kind = 'erasure'
+     WHERE by.decision_id IS NULL ORDER BY erasures.decision_id LIMIT 1
+"""
+_COUNT = "SELECT count(*) FROM erasures"
+_LAST = float("inf")
+
+
+class AuditedErasures:
+    """Each id that an erasure names is listed as erased by it, and no other id is listed."""
+
+    def __init__(self, snapshot: Snapshot, report: Report) -> None:
+        self._snapshot = snapshot
+        self._report = report
+        self._listed = 0
+
+    def check(self, place: float, erasure: UUID, named: Iterable[UUID]) -> None:
+        """`place` is that of the erasure in the log."""
+        ids = set(named)
+        listed = {row[0] for row in self._snapshot.all(_LISTED, list(ids), erasure)}
+        self._listed += len(listed)
+        if missing := ids - listed:
+            words = f"Erasure {erasure} names record {min(missing)}, which is not listed as erased by it"
+            self._report.found(place, f"{words} (of {len(missing):,} such records the first).")
+
+    def check_others(self) -> None:
+        """After all erasures: what is listed beside what they name."""
+        [[count]] = self._snapshot.all(_COUNT)
+        if (others := int(count) - self._listed) > 0:  # type: ignore[call-overload]
+            unknown = self._snapshot.all(_UNKNOWN)
+            first = f", such as {unknown[0][0]}" if unknown else ""
+            self._report.found(_LAST, f"{others:,} record(s) are listed as erased that no erasure names so{first}.")
