@@ -1,6 +1,8 @@
 """The smallest single change: held against every value there is."""
 
+import re
 from datetime import UTC, datetime
+from math import inf, nextafter
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -94,14 +96,57 @@ def test_what_is_not_actionable_is_not_varied_and_an_approval_has_no_variation()
 
 
 def test_words_name_the_bound_of_a_number_and_say_where_nothing_would_do() -> None:
-    found, scorecard = search(AMOUNT, table(AMOUNT, [1.0, -1.0], [20.0]), 3.0)
+    its_table = table(AMOUNT, [1.0, -1.0], [20.0])
+    found, scorecard = search(AMOUNT, its_table, 3.0)
     [variation] = found.variations(scorecard)
-    assert variation_text(variation, 20.0) == (
+    assert variation_text(variation, its_table) == (
         "Amount: more than 20.00 units instead of 3.00 would have led to approval, everything else unchanged."
     )
-    found, scorecard = search(AMOUNT, table(AMOUNT, [1.0, 2.0], [20.0]), 3.0)
+    its_table = table(AMOUNT, [1.0, 2.0], [20.0])
+    found, scorecard = search(AMOUNT, its_table, 3.0)
     [variation] = found.variations(scorecard)
-    assert "no single change" in variation_text(variation, None)
+    assert "no single change" in variation_text(variation, its_table)
+
+
+@pytest.mark.parametrize(
+    ("values", "edges", "stored", "words"),
+    [
+        ([-1.0, 1.0], [0.7969], 0.8738, "0.7969 units instead of 0.8738"),
+        ([-1.0, 1.0], [0.6679], 0.6708, "0.6679 units instead of 0.6708"),
+        ([-1.0, 1.0], [0.0004], 0.0031, "0.0004 units instead of 0.0031"),
+        ([-1.0, 1.0], [1234.567891], 90.0 * 1000, "1,234.56 units instead of 90,000.00"),
+        ([1.0, -1.0], [5.123456789], 3.0, "more than 5.13 units instead of 3.00"),
+        ([1.0, -1.0, 1.0], [5.123456789, 5.1239], 3.0, "more than 5.1235 units instead of 3.00"),
+        ([1.0, -1.0, 1.0], [5.123456789, 5.123456791], 9.0, "5.12345679 units instead of 9.00"),
+        ([1.0, -1.0], [1e-7], 0.0, "more than 0.0000001 units instead of 0.00"),
+    ],
+)
+def test_a_rounded_number_would_have_led_to_the_decision_too(
+    values: list[float], edges: list[float], stored: float, words: str
+) -> None:
+    amount = AMOUNT.model_copy(update={"maximum": None})
+    its_table = table(amount, values, edges)
+    found, scorecard = search(amount, its_table, stored)
+    [variation] = found.variations(scorecard)
+    assert f"Amount: {words} would have led" in variation_text(variation, its_table)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(VALUES, min_size=4, max_size=4),
+    st.lists(st.floats(0, 100), min_size=3, max_size=3, unique=True),
+    st.floats(0, 100),
+)
+def test_what_the_words_say_would_do(values: list[float], edges: list[float], stored: float) -> None:
+    its_table = table(AMOUNT, values, sorted(edges))
+    found, scorecard = search(AMOUNT, its_table, stored)
+    assume(found.decision_with("amount", stored) == "decline")
+    [variation] = found.variations(scorecard)
+    assume(variation.to is not None)
+    said = re.fullmatch(r"Amount: (more than )?(\S+) units instead of .+", variation_text(variation, its_table))
+    assert said is not None
+    reached = float(said[2])
+    assert scorecard.probability([nextafter(reached, inf) if said[1] else reached]) < 0.5
 
 
 @pytest.mark.parametrize("place", ["text", "review", "notice"])

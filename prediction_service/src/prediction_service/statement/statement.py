@@ -9,7 +9,7 @@ from prediction_service.scoring.scorecard import FeatureTable
 from prediction_service.settings import Settings
 from prediction_service.state import State
 from prediction_service.statement import words
-from prediction_service.statement.variation import Search, Variation, edge_below
+from prediction_service.statement.variation import Search, Variation
 from prediction_service.versions.catalogue import reference_of
 from prediction_service.versions.serving import ServedModel
 
@@ -44,20 +44,15 @@ def _variations(search: Search) -> list[dict[str, Any]]:
     if scorecard is None:
         return []
     tables = {table.name: table for table in scorecard.tables}
-    return [_said(found, _edge(found, tables[found.feature.name])) for found in search.variations(scorecard)]
+    return [_said(found, tables[found.feature.name]) for found in search.variations(scorecard)]
 
 
-def _edge(variation: Variation, table: FeatureTable) -> float | None:
-    number = variation.feature.type == "number" and variation.to is not None
-    return edge_below(table, variation.to) if number else None
-
-
-def _said(variation: Variation, edge: float | None) -> dict[str, Any]:
+def _said(variation: Variation, table: FeatureTable) -> dict[str, Any]:
     return {
         "feature": variation.feature.name,
         "from": variation.stored,
         "to": variation.to,
-        "text": words.variation_text(variation, edge),
+        "text": words.variation_text(variation, table),
     }
 
 

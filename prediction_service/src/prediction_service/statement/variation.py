@@ -108,6 +108,11 @@ def _range(feature: Feature) -> tuple[float, float]:
     return least, min(most, inf if below is None else nextafter(below, -inf))
 
 
+def cell_of(feature: Feature, table: FeatureTable, value: float) -> tuple[float, float]:
+    """The smallest and the largest allowed value of the cell that an allowed value lies in."""
+    return next((low, high) for low, high in _cells(feature, table) if low <= value <= high)
+
+
 def edge_below(table: FeatureTable, value: float) -> float | None:
     """The edge that a value lies just above; None for one in the first cell, or further away."""
     position = bisect_left(table.edges, value)

@@ -1,14 +1,21 @@
 """The words of a statement that do not depend on the decision, and those of its variations."""
 
+from collections.abc import Callable
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Any
 
-from prediction_service.statement.variation import Variation
+from prediction_service.scoring.scorecard import FeatureTable
+from prediction_service.statement.variation import Variation, cell_of, edge_below
 
 DECIDED = {
     "approve": "Your application was approved.",
     "refer": "Your application was not decided automatically. A person will look at it.",
     "decline": "Your application was declined.",
 }
+_DECIMALS = range(2, 20)
+_SHORT = Decimal("0.0001")
+_DIGITS = 400
+"""More than any number has before and after its point."""
 _LED_TO = {"approve": "approval", "refer": "a decision by a person"}
 
 NOTICE = (
@@ -30,26 +37,51 @@ NO_TABLES = "The model that decided has no tables: neither exact reasons nor var
 
 
 def shown(value: Any, *, flag: bool = False) -> str:
-    """A value for people."""
+    """A value for people. Numbers that are not whole are rounded by `told` only, which knows what stays true."""
     if value is None:
         return "not on record"
     if flag and value in (0, 1):
         return "yes" if value else "no"
-    return f"{value:,.2f}" if isinstance(value, float) else str(value)
+    return str(value)
 
 
-def variation_text(variation: Variation, edge: float | None) -> str:
-    """`edge`: what the value has to exceed, where it is no whole number."""
+def told(value: float, rounding: str, largest_error: float, still: Callable[[float], bool]) -> str:
+    """With two to four decimals as it is; else with the fewest of which `still` holds and which are not further off."""
+    exact = Decimal(repr(value))
+    with localcontext(prec=_DIGITS):
+        for decimals in _DECIMALS:
+            rounded = exact.quantize(Decimal(1).scaleb(-decimals), rounding)
+            close = abs(rounded - exact) <= Decimal(largest_error) and still(float(rounded))
+            if rounded == exact or (close and exact != exact.quantize(_SHORT)):
+                return f"{rounded:,f}"
+    return str(exact)
+
+
+def variation_text(variation: Variation, table: FeatureTable) -> str:
+    """`table`: of the feature. Rounded numbers say what is true: to reach them leads to the decision."""
     feature = variation.feature
     subject = feature.description.strip().rstrip(".")
     if variation.decision is None:
         return f"{subject}: no single change of this value would have led to a more favourable decision."
     flag = feature.type == "flag"
     unit = f" {feature.unit}" if feature.unit and not flag else ""
-    to = shown(variation.to, flag=flag) if edge is None else f"more than {shown(edge)}"
-    stored = shown(variation.stored, flag=flag)
+    to, stored = shown(variation.to, flag=flag), shown(variation.stored, flag=flag)
+    if feature.type == "number":
+        to, stored = _numbers(variation, table)
     led_to = _LED_TO[variation.decision]
     return f"{subject}: {to}{unit} instead of {stored} would have led to {led_to}, everything else unchanged."
+
+
+def _numbers(variation: Variation, table: FeatureTable) -> tuple[str, str]:
+    """What to reach and what was stored, each to a hundredth of the difference."""
+    to, stored = variation.to, variation.stored
+    largest_error = abs(to - (stored or 0.0)) / 100
+    low, high = cell_of(variation.feature, table, to)
+    if (edge := edge_below(table, to)) is not None:
+        words = "more than " + told(edge, ROUND_CEILING, largest_error, lambda rounded: rounded < high)
+    else:
+        words = told(to, ROUND_FLOOR, largest_error, lambda rounded: low <= rounded <= high)
+    return words, shown(stored) if stored is None else told(stored, ROUND_HALF_EVEN, largest_error, lambda _: True)
 
 
 def place_text(below: float, at_or_below: float) -> str:
