@@ -1,6 +1,7 @@
 """`check` says what is wrong with a file by line and key; `draft` prints what `check` accepts."""
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,61 @@ def test_a_draft_of_awkward_columns_is_accepted_as_it_is(tmp_path: Path, capsys:
     drafted = capsys.readouterr().out
     assert "12 CFR 1002.2(z)" in drafted
     assert checked(tmp_path / "set.toml", drafted, capsys) == []
+
+
+def drafted(tmp_path: Path, capsys: Capture, content: str) -> str:
+    file = tmp_path / "rows.csv"
+    file.write_text(content, encoding="utf-8")
+    assert main(["draft", str(file)]) == 0
+    found = capsys.readouterr().out
+    assert checked(tmp_path / "set.toml", found, capsys) == []
+    return found
+
+
+@pytest.mark.parametrize(("no", "yes"), [("no", "yes"), ("1", "2"), ("False", "True"), ("good", "bad, or worse")])
+def test_a_column_that_is_named_like_the_outcome_is_never_drafted_as_a_feature(
+    tmp_path: Path, capsys: Capture, no: str, yes: str
+) -> None:
+    rows = "".join(f'{n},{n % 7},"{yes if n % 3 else no}"\n' for n in range(1, 30))
+    found = drafted(tmp_path, capsys, f"id,income,Default\n{rows}")
+    assert found.count("[[feature]]") == 1
+    assert 'column = "Default"' in found
+    assert f"It holds {json.dumps(f'{min(no, yes)}, {max(no, yes)}')}, and only 1 and 0 are read" in found
+
+
+def test_a_column_that_is_named_like_an_id_and_holds_texts_is_asked_about(tmp_path: Path, capsys: Capture) -> None:
+    found = drafted(tmp_path, capsys, "id,income,status\nC1,5,0\n2,6,1\n-3,7,0\n,8,1\n0,9,0\n")
+    assert found.count("[[feature]]") == 1
+    assert 'column = "id"' in found
+    assert "Question: in 4 of 5 rows it is no whole number above 0" in found
+
+
+def test_an_id_column_of_whole_numbers_comes_before_one_of_texts(tmp_path: Path, capsys: Capture) -> None:
+    assert 'column = "customer_id"' in drafted(tmp_path, capsys, "id,customer_id,x,status\nA,5,1,0\nB,6,2,1\n")
+
+
+def test_a_draft_counts_the_lines_that_cannot_be_read(tmp_path: Path, capsys: Capture) -> None:
+    found = drafted(tmp_path, capsys, "id,income,status\n1,5,0\n2,6\n3,7,0,9\n4,8,1\n")
+    assert "Left out: 2 lines that cannot be read." in found
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"id;income;status\n1;2,5;0\n", "divided by `;`; they must be divided by commas"),
+        (b"id\tincome\tstatus\n1\t2\t0\n", "divided by a tab; they must be divided by commas"),
+        (
+            b"id,town,status\n1,K\xf6ln,0\n2,Z\xfcrich,1\n",
+            "2 lines that cannot be read, and no other. Each must be UTF-8",
+        ),
+        (b"id,town,status\n", "has no rows."),
+        (b"id,essay,status\n1," + b"a" * 300 + b",0\n", '"essay": it holds texts of up to 300 characters'),
+    ],
+)
+def test_a_file_that_cannot_be_drafted_is_explained(
+    tmp_path: Path, capsys: Capture, content: bytes, words: str
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes(content)
+    assert main(["draft", str(file)]) == 1
+    assert words in capsys.readouterr().err

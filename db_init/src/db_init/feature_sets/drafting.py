@@ -8,13 +8,16 @@ from pathlib import Path
 
 from db_init.engines.duckdb import DuckDB, open_duckdb
 from db_init.errors import LoadError
-from db_init.loading.files import columns_of
+from db_init.loading.files import columns_of, other_delimiter
+from db_init.loading.vectors import client_id_of
 from db_init.progress import Steps
 from shared_schemas.feature_sets import MAX_FEATURES, RESERVED
 
 _MOST_CATEGORIES = 50
 _LONGEST_CATEGORY = 200
 _NAME_LENGTH = 63
+_MOST_OUTCOMES = 10
+"""Values of a column that is taken for the outcome by its name alone."""
 _IDS = ("id", "client_id", "customer_id", "applicant_id", "account_id")
 _OUTCOMES = ("status", "default", "outcome", "target", "label", "bad", "class")
 _LEFT_OUT = frozenset({"event_timestamp"})  # read by import-features
@@ -34,9 +37,14 @@ _BASES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class _Column:
-    """What a column holds. `lowest`, `highest`: texts, of numbers only. `texts`: its values, if they are few."""
+    """What a column holds. `lowest`, `highest`: texts, of numbers only. `texts`: its values, if they are few.
+
+    `no_ids`: its cells that are no whole number above 0.
+    """
 
     name: str
+    rows: int
+    no_ids: int
     share_missing: float
     distinct: int
     numeric: bool
@@ -50,9 +58,14 @@ class _Column:
 def draft(file: Path, memory: str, steps: Steps) -> str:
     """TOML that `check` accepts. Raises LoadError where the file has no column to make a feature of."""
     names = list(dict.fromkeys(name for name in columns_of(file) if name))
+    if hint := other_delimiter(names):
+        raise LoadError(f"{file} has one column only.{hint}")
     with open_duckdb(memory) as engine:
         engine.numbered = True
         engine.read(file, steps, names)
+        unreadable = engine.count("malformed")
+        if not engine.count("raw"):
+            raise LoadError(f"{file} has {_no_rows(unreadable)}")
         steps.step("looking at the columns", len(names))
         columns = []
         for number, name in enumerate(names):
@@ -62,8 +75,11 @@ def draft(file: Path, memory: str, steps: Steps) -> str:
     others = [one for one in columns if one not in (entity, outcome) and one.name.lower() not in _LEFT_OUT]
     described = list(_features(others[:MAX_FEATURES], entity, outcome))
     if not any(is_feature for _, is_feature in described):
-        raise LoadError(f"{file} has no column that a feature could be made of.")
+        left_out = "".join(f"\n{line}" for text, _ in described for line in text)
+        raise LoadError(f"{file} has no column that a feature could be made of.{left_out}")
     lines = [*_head(file, entity, outcome, columns)]
+    if unreadable:
+        lines.insert(1, f"# Left out: {unreadable:,} lines that cannot be read. {_UNREADABLE}")
     for text, _ in described:
         lines += ["", *text]
     if len(others) > MAX_FEATURES:
@@ -74,11 +90,18 @@ def draft(file: Path, memory: str, steps: Steps) -> str:
     return "\n".join(lines) + "\n"
 
 
+_UNREADABLE = "Each must be UTF-8, with as many cells as the first line."
+
+
+def _no_rows(unreadable: int) -> str:
+    return f"{unreadable:,} lines that cannot be read, and no other. {_UNREADABLE}" if unreadable else "no rows."
+
+
 def _looked_at(engine: DuckDB, name: str, column: str) -> _Column:
     cell = f"nullif(trim({column}), '')"
     number = f"CASE WHEN isfinite(try_cast({cell} AS DOUBLE)) THEN try_cast({cell} AS DOUBLE) END"
-    [[rows, filled, numbers, distinct, whole, lowest, highest, longest]] = engine.run(f"""
-        SELECT count(*), count({cell}), count({number}), count(DISTINCT {cell}),
+    [[rows, no_ids, filled, numbers, distinct, whole, lowest, highest, longest]] = engine.run(f"""
+        SELECT count(*), count(*) FILTER (WHERE coalesce({client_id_of(cell)}, 0) < 1), count({cell}), count({number}), count(DISTINCT {cell}),
                count(*) FILTER (WHERE {number} = trunc({number}) AND abs({number}) < 9e15), min({number}), max({number}),
                max(length({cell}))
           FROM raw""")
@@ -89,7 +112,7 @@ def _looked_at(engine: DuckDB, name: str, column: str) -> _Column:
         ]
     numeric = filled > 0 and numbers == filled
     return _Column(
-        name, 1 - filled / max(rows, 1), distinct, numeric, numeric and whole == filled,
+        name, rows, no_ids, 1 - filled / max(rows, 1), distinct, numeric, numeric and whole == filled,
         _shown(lowest), _shown(highest), tuple(texts), longest or 0,
     )  # fmt: skip
 
@@ -101,13 +124,22 @@ def _shown(number: float | None) -> str | None:
 
 
 def _entity(columns: Sequence[_Column]) -> _Column | None:
-    named = {one.name.lower(): one for one in columns if one.whole and one.share_missing == 0}
-    return next((named[name] for name in _IDS if name in named), None)
+    """The column named like an id that holds ids; else one that is named so only."""
+    named = {one.name.lower(): one for one in columns}
+    found = [named[name] for name in _IDS if name in named]
+    return next((one for one in found if not one.no_ids), found[0] if found else None)
 
 
 def _outcome(columns: Sequence[_Column]) -> _Column | None:
-    named = {one.name.lower(): one for one in columns if set(one.texts) and set(one.texts) <= {"0", "1", "0.0", "1.0"}}
-    return next((named[name] for name in _OUTCOMES if name in named), None)
+    """The column named like an outcome that holds 0 and 1; else one that is named so only, and holds few values."""
+    named = {one.name.lower(): one for one in columns if one.texts}
+    found = [named[name] for name in _OUTCOMES if name in named]
+    few = (one for one in found if 2 <= one.distinct <= _MOST_OUTCOMES)
+    return next((one for one in found if _is_outcome(one)), next(few, None))
+
+
+def _is_outcome(column: _Column) -> bool:
+    return set(column.texts) <= {"0", "1", "0.0", "1.0"}
 
 
 def _head(file: Path, entity: _Column | None, outcome: _Column | None, columns: Sequence[_Column]) -> Iterator[str]:
@@ -119,13 +151,19 @@ def _head(file: Path, entity: _Column | None, outcome: _Column | None, columns: 
     yield "\n[entity]"
     if entity is None:
         yield "# Question: which column is the id of the client, a whole number? None is named like one."
+    elif entity.no_ids:
+        yield f"# Question: in {entity.no_ids:,} of {entity.rows:,} rows it is no whole number above 0, and such lines are refused."
+        yield "# Which whole number is each client? Write it into the file, in this column or in another one that you name here."
     yield f"column = {_text(entity.name if entity else 'id')}"
     yield '# Question: do several ids belong to one person or household? Then: group = "that_column"'
     yield "\n[outcome]"
     if outcome is None:
         yield "# Question: which column says that the credit went bad (1) or not (0)? None is named like one and holds 0 and 1."
-    else:
+    elif _is_outcome(outcome):
         yield "# Question: is 1 a default and 0 none? It must be."
+    else:
+        yield f"# Question: which of its values is a default? It holds {_comment(', '.join(outcome.texts))}, and only 1 and 0 are read:"
+        yield "# write 1 for a default, 0 for none, and nothing for what is not known yet into the file."
     yield f"column = {_text(outcome.name if outcome else 'status')}"
 
 
@@ -186,11 +224,11 @@ def _declared(column: _Column, name: str, kind: str) -> Iterator[str]:
         if column.lowest is not None and not column.lowest.startswith("-"):
             yield "minimum = 0"
         yield f"# found: {column.lowest} to {column.highest}. Question: which values are possible? (minimum, maximum)"
-        if column.distinct <= 10:
+        if 1 < column.distinct <= 10:
             yield f"# Question: it holds {column.distinct} values only. Are they an amount, or codes (then: category)?"
     if kind == "category":
         yield f"categories = [{', '.join(map(_text, column.texts))}]"
-    if kind == "flag" and column.distinct == 1:
+    if column.distinct == 1:
         yield "# Question: every row has the same value. Can there be others?"
     yield f"# missing: {column.share_missing:.1%} of the rows"
     yield f"description = {_text(f'Question: what is {name}?')}"

@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,11 +64,16 @@ def check_columns(file: Path, present: Iterable[str], needed: Iterable[str]) -> 
         if repeated:
             raise LoadError(f"{file} names the column(s) {', '.join(repeated)} twice.")
         return
-    message = f"{file} lacks the column(s) {', '.join(missing)}."
-    if len(names) == 1 and (delimiter := next((mark for mark in ";\t|" if mark in names[0]), None)):
-        shown = {"\t": "a tab"}.get(delimiter, f"`{delimiter}`")
-        message += f" Its cells seem to be divided by {shown}; they must be divided by commas."
-    raise LoadError(message)
+    raise LoadError(f"{file} lacks the column(s) {', '.join(missing)}.{other_delimiter(names)}")
+
+
+def other_delimiter(names: Sequence[str]) -> str:
+    """A sentence, after a space, where the only column of a file has a name that other marks than commas divide."""
+    delimiter = next((mark for mark in ";\t|" if mark in names[0]), None) if len(names) == 1 else None
+    if delimiter is None:
+        return ""
+    shown = {"\t": "a tab"}.get(delimiter, f"`{delimiter}`")
+    return f" Its cells seem to be divided by {shown}; they must be divided by commas."
 
 
 @dataclass(frozen=True)

@@ -96,11 +96,16 @@ def _parse(engine: DuckDB, columns: VectorColumns, *, timed: bool) -> None:
     engine.run(f"""
         CREATE TABLE cells AS SELECT {LINE}, {trimmed} FROM raw;
         CREATE TABLE parsed AS
-        SELECT cells.*, try_cast(regexp_extract({identifier(columns.client)}, '^([0-9]{{1,19}})([.]0+)?$', 1) AS BIGINT) AS client_id,
+        SELECT cells.*, {client_id_of(identifier(columns.client))} AS client_id,
                {outcome} AS outcome, {_instant()} AS instant{values}
           FROM cells;
         CREATE TABLE vectors AS
         SELECT {LINE}, client_id, instant, {said} AS said, {raw} AS raw, outcome, CASE {reasons} END AS reason FROM parsed""")
+
+
+def client_id_of(cell: str) -> str:
+    """SQL of the number that a cell holds, null where it is none. An id is above 0, and may be written 12.0."""
+    return f"try_cast(regexp_extract({cell}, '^([0-9]{{1,19}})([.]0+)?$', 1) AS BIGINT)"
 
 
 def _trimmed(name: str) -> str:
