@@ -13,7 +13,9 @@ from feature_service.app import create_app as create_feature_app
 from feature_service.settings import Settings as FeatureSettings
 from local_stack.front import FrontDoor
 from prediction_service.app import create_app as create_prediction_app
+from prediction_service.features.client import open_feature_client
 from prediction_service.settings import Settings as PredictionSettings
+from shared_schemas import Feature, FeatureDefinitions
 
 
 class NoStore:
@@ -24,13 +26,31 @@ class NoStore:
         return
 
 
-def asked(model_dir: Path, *urls: str) -> list[httpx.Response]:
+class OtherSet:
+    """A feature service that serves none of the inputs of the model."""
+
+    selection = None
+
+    async def check_credential(self, _: Any) -> None:
+        return
+
+    async def definitions(self, _: Any) -> FeatureDefinitions:
+        other = Feature(name="rent", type="number", description="Rent")
+        return FeatureDefinitions(version="1", name="other", digest="0" * 64, features=(other,))
+
+
+@asynccontextmanager
+async def open_other_set(_: PredictionSettings) -> AsyncIterator[Any]:
+    yield OtherSet()
+
+
+def asked(model_dir: Path, *urls: str, open_client: Any = open_feature_client) -> list[httpx.Response]:
     @asynccontextmanager
     async def open_store(_: FeatureSettings) -> AsyncIterator[Any]:
         yield NoStore()
 
     async def ask() -> list[httpx.Response]:
-        predictions = create_prediction_app(PredictionSettings(decision_log=False, model_dir=model_dir))
+        predictions = create_prediction_app(PredictionSettings(decision_log=False, model_dir=model_dir), open_client)
         front = FrontDoor(create_feature_app(FeatureSettings(), open_store), predictions, FeatureSettings())
         async with front._lifespan(front):
             transport = httpx.ASGITransport(front)
@@ -56,6 +76,12 @@ def test_every_address_leads_to_its_service_and_every_refusal_has_its_id(model_d
     assert answer.json()["type"] == f"/problems/{kind}"
     assert answer.json()["instance"] == f"urn:uuid:{answer.headers['x-request-id']}"
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_door_is_not_ready_while_the_features_are_not_those_of_the_model(model_dir: Path) -> None:
+    for ready in asked(model_dir, "/health/ready", "/prediction-service/health/ready", open_client=open_other_set):
+        assert ready.status_code == 503
+        assert ready.json()["type"] == "/problems/feature-set-mismatch"
 
 
 def test_the_door_is_ready_when_both_are_and_adds_up_their_metrics(model_dir: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from fastapi import FastAPI
@@ -163,9 +164,9 @@ class FrontDoor:
         return await self._scrape(request)
 
     async def _ready(self, request: Request) -> Response:
-        features, predictions = (app.state.opened.state for app in self._apps.values())
-        await features.store.ping(request.scope["ask"])
-        _champion = predictions.models.champion
+        """What keeps either service from its work keeps the front door from it."""
+        for app in self._apps.values():
+            await app.state.ready(replace(request.scope["ask"], state=app.state.opened.state))
         return JSONResponse({"status": "ready"})
 
     async def _nothing_there(self, request: Request, _: Exception) -> Response:

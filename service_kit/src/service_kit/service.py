@@ -108,6 +108,7 @@ def build_service(
     app.state.access = access
     app.state.opened = opened
     app.state.operations = declared
+    app.state.ready = ready
     add_problem_handlers(app)
     describe(app, declared, access, opened, document_version)
     return app
