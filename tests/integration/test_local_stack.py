@@ -17,9 +17,11 @@ import orjson
 import psycopg
 import pytest
 
+from local_stack.datasets import Loader
 from local_stack.errors import StackError
 from local_stack.postgres import Server
 from local_stack.serving import read_services
+from local_stack.settings import Settings
 from running import free_port
 
 ROW = """
@@ -146,3 +148,34 @@ def test_a_variable_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PREDICTION_SERVICE_LOG_LEVEL", "loud")
     with pytest.raises(StackError, match=r"^PREDICTION_SERVICE_LOG_LEVEL: "):
         read_services()
+
+
+SET = """
+name = "rents"
+[outcome]
+column = "status"
+[[feature]]
+name = "rent"
+type = "number"
+description = "Rent"
+"""
+
+
+def test_too_few_rows_of_another_set_leave_the_model_of_the_sample_out(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "set.toml").write_text(SET)
+    (tmp_path / "rows.csv").write_text("id,rent,status\n1,5,0\n2,6,1\n")
+    said: list[str] = []
+    settings = Settings(data_dir=tmp_path, feature_set=tmp_path / "set.toml", features=tmp_path / "rows.csv")
+    try:
+        dataset = Loader(server, settings, said.append).prepare()
+        assert Loader(server, Settings(data_dir=tmp_path), said.append).prepare() == dataset
+    finally:
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            connection.execute("DROP DATABASE IF EXISTS own WITH (FORCE)")
+    assert (dataset.name, dataset.model_dir, list(dataset.model_dir.iterdir())) == (
+        "own",
+        tmp_path / "models" / "own",
+        [],
+    )
+    assert any("nothing is decided until there is one" in line for line in said)
+    assert not any("sample" in line for line in said)

@@ -19,6 +19,7 @@ from prediction_service.versions.folder import champion_version
 
 SAMPLE = "sample"
 OWN = "own"
+_SET_OF_THE_SAMPLE = "credit_default"
 
 Say = Callable[[str], None]
 
@@ -94,10 +95,24 @@ class Loader:
         except StackError as reason:
             self._say(f"no model could be trained on this data: {reason}")
             if champion_version(self._models(OWN)) is None:
-                self._say("the model of the sample decides instead: its answers say nothing about your clients")
-                if SAMPLE not in self._ready():
-                    self._load_sample()
-                    self._remember([SAMPLE])
+                self._without_model()
+
+    def _without_model(self) -> None:
+        if not self._sample_fits():
+            self._say(
+                "nothing is decided until there is one: questions for decisions get 503 `/problems/model-unavailable`"
+            )
+            return
+        self._say("the model of the sample decides instead: its answers say nothing about your clients")
+        if SAMPLE not in self._ready():
+            self._load_sample()
+            self._remember([SAMPLE])
+
+    def _sample_fits(self) -> bool:
+        """Whether one's own data is of the feature set that the model of the sample is of."""
+        with psycopg.connect(self._server.url(OWN)) as connection:
+            row = connection.execute("SELECT name FROM feature_sets WHERE current").fetchone()
+        return row is None or row[0] == _SET_OF_THE_SAMPLE
 
     def _import(self, file: Path) -> None:
         try:
@@ -129,7 +144,10 @@ class Loader:
 
     def _model_dir(self, name: str) -> Path:
         own = self._models(name)
-        return own if champion_version(own) else self._models(SAMPLE)
+        if champion_version(own) is None and (name == SAMPLE or self._sample_fits()):
+            return self._models(SAMPLE)
+        own.mkdir(parents=True, exist_ok=True)
+        return own
 
     def _db_init(self, database: str, *arguments: str) -> None:
         self._python("db_init", *arguments, DB_INIT_DATABASE_URL=self._server.url(database))
