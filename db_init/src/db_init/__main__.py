@@ -6,6 +6,10 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
+# Imports take seconds: what interrupts them ends the process, without a traceback.
+if __name__ == "__main__" and (on_interrupt := signal.getsignal(signal.SIGINT)) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from pydantic import ValidationError
 
 from db_init.commands import (
@@ -93,4 +97,5 @@ def main(given: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, on_interrupt)
     sys.exit(main())

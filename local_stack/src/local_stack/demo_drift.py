@@ -4,9 +4,11 @@ The stack runs in a folder of its own, by a clock of its own: decisions are made
 are observed 80 days later and count after a horizon of 90 days. The clients are those of the sample.
 """
 
+import argparse
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +20,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
+
+# Imports take seconds: what interrupts them ends the process, without a traceback.
+if __name__ == "__main__" and (on_interrupt := signal.getsignal(signal.SIGINT)) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import httpx
 import psycopg
@@ -227,7 +233,17 @@ def _play(play: Play, folder: Path, planted: datetime) -> None:
     _told(play.alarms(), planted)
 
 
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m local_stack.demo_drift",
+        description="Two simulated years of decisions, with a drift half way, through a stack in DATA_DIR/demo.",
+    )
+    parser.add_argument("--end", action="store_true", help="stop at the end, instead of serving until Ctrl-C")
+    return parser.parse_args()
+
+
 def main() -> int:
+    arguments = _arguments()
     settings = Settings()
     folder = settings.data_dir.resolve() / "demo"
     rmtree(folder, ignore_errors=True)
@@ -244,7 +260,7 @@ def main() -> int:
             _play(Play(client, clock, log), folder, start + timedelta(days=PLANTED))
             say(f"\nlook at {base}/monitoring/alarms, {base}/monitoring/performance?by=month, {base}/console/;")
             say(f"and at dossier-before.html and dossier-after.html in {folder}. Ctrl-C stops everything.")
-            if "--end" not in sys.argv[1:]:
+            if not arguments.end:
                 while True:
                     time.sleep(3_600)
     except KeyboardInterrupt:
@@ -256,4 +272,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, on_interrupt)
     sys.exit(main())

@@ -1,8 +1,14 @@
 """`python -m prediction_service` serves; its commands look after the registry folder."""
 
+import signal
 import sys
+
+# Imports take seconds: what interrupts them ends the process, without a traceback.
+if __name__ == "__main__" and (on_interrupt := signal.getsignal(signal.SIGINT)) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from prediction_service.commands import main
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, on_interrupt)
     sys.exit(main())
