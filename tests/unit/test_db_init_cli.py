@@ -34,6 +34,11 @@ USAGE = {
     "half a client": (["sample", "--clients", "1.5", "--seed", "1", "--out", "x"], "no whole number above 0"),
     "one fold": (["export-training", "x.parquet", "--folds", "1"], "no whole number from 2 to 1000"),
     "a date that is none": (["retain", "--before", "2026"], "no date such as"),
+    "a seed below 0": (["sample", "--clients", "1", "--seed=-1", "--out", "x"], "no whole number from 0 on"),
+    "a signal that is none": (
+        ["sample", "--clients", "1", "--seed", "1", "--out", "x", "--signal", "nan"],
+        "'nan' is no finite number",
+    ),
     "no seed": (["sample", "--clients", "1", "--out", "x"], "--seed"),
 }
 
@@ -108,3 +113,10 @@ def test_both_forms_of_a_sample_hold_the_same_loans(tmp_path: Path) -> None:
 def test_a_sample_has_as_many_clients_as_asked_for(tmp_path: Path) -> None:
     table = pyarrow.parquet.read_table(sample(tmp_path / "a.parquet", 5, clients=123))
     assert len(table["id"].unique()) == 123
+
+
+def test_more_clients_than_memory_holds_end_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "loans.csv"
+    assert main(["sample", "--clients", str(10**15), "--seed", "1", "--out", str(out)]) == 1
+    assert capsys.readouterr().err.endswith("There is not enough memory for this. Nothing was changed.\n")
+    assert list(tmp_path.iterdir()) == []

@@ -89,6 +89,9 @@ def main(given: Sequence[str] | None = None) -> int:
     except LoadError as error:
         print(error, file=sys.stderr)
         return 1
+    except MemoryError:
+        print("There is not enough memory for this. Nothing was changed.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("Interrupted. Nothing was changed.", file=sys.stderr)
         return 130

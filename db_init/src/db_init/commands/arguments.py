@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from math import isfinite, nan
 from pathlib import Path
 
 _ADDRESS = r"([a-zA-Z0-9_.-]+|\[[0-9a-fA-F:.]+\]):([1-9][0-9]{0,4})"
@@ -15,6 +16,22 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
+
+
+def seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
+def strength(text: str) -> float:
+    try:
+        given = float(text)
+    except ValueError:
+        given = nan
+    if not isfinite(given):
+        raise argparse.ArgumentTypeError(f"{text!r} is no finite number")
+    return given
 
 
 def folds(text: str) -> int:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from db_init.commands.arguments import positive
+from db_init.commands.arguments import positive, seed, strength
 from db_init.progress import progress
 
 WHAT = "synthetic raw loans, in the layout of real ones"
@@ -12,10 +12,10 @@ EPILOG = "Events of the feature set credit_default, which is shipped. Needs no d
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clients", type=positive, required=True, metavar="N", help="how many clients")
-    parser.add_argument("--seed", type=int, required=True, metavar="S", help="the same seed makes the same file")
+    parser.add_argument("--seed", type=seed, required=True, metavar="S", help="the same seed makes the same file")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write (.csv or .parquet)")
     parser.add_argument(
-        "--signal", type=float, default=1.0, help="how strongly features tell of default; 1 is realistic"
+        "--signal", type=strength, default=1.0, help="how strongly features tell of default; 1 is realistic"
     )
 
 
