@@ -137,3 +137,30 @@ def test_the_document_describes_an_operation_with_its_docstring() -> None:
     write = document["paths"]["/online_feature_store/client_id={client_id}"]["put"]
     assert write["summary"] == "Write what is new about one client"
     assert write["description"].startswith("The value of a feature")
+
+
+def patterns_in(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        yield from (value for key, value in part.items() if key == "pattern" and isinstance(value, str))
+        part = list(part.values())
+    if isinstance(part, list):
+        for item in part:
+            yield from patterns_in(item)
+
+
+def test_patterns_of_the_documents_are_of_the_dialect_of_json_schema(model_dir: Path) -> None:
+    away = httpx.MockTransport(lambda _: httpx.Response(503))
+
+    async def documents() -> list[Any]:
+        found = []
+        for app in (feature_app(FakeStore([])), prediction_app(away, model_dir)):
+            async with client_of(app) as client:
+                found.append((await client.get("/openapi.json")).json())
+        return found
+
+    found = [list(patterns_in(document)) for document in asyncio.run(documents())]
+    assert all(found)
+    for pattern in [*found[0], *found[1]]:
+        assert not re.search(r"\\[zZA]", pattern), pattern
+        assert pattern.startswith("^")
+        assert pattern.endswith("$")

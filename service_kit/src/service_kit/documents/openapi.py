@@ -59,6 +59,7 @@ def _complete(document: dict[str, Any], access: Access | None) -> None:
     name_schemas(document)
     describe_access(document, access)
     _restore_integers(document)
+    _restore_patterns(document)
 
 
 def _add_what_depends_on_the_state(document: dict[str, Any], operations: Iterable[Operation[Any]], state: Any) -> None:
@@ -88,3 +89,14 @@ def _restore_integers(part: Any) -> None:
     elif isinstance(part, list):
         for item in part:
             _restore_integers(item)
+
+
+def _restore_patterns(part: Any) -> None:
+    r"""Say the end of a text as ECMA-262 does, which JSON Schema's patterns are of: Pydantic's `\z` is the letter z there."""
+    if isinstance(part, dict):
+        if isinstance(pattern := part.get("pattern"), str) and pattern.endswith(r"\z"):
+            part["pattern"] = pattern.removesuffix(r"\z") + "$"
+        part = list(part.values())
+    if isinstance(part, list):
+        for item in part:
+            _restore_patterns(item)
