@@ -542,7 +542,10 @@ def test_a_made_key_is_the_one_that_its_line_admits(tmp_path: Path, capsys: pyte
     assert main(["keys", "list", str(file)]) == 0
     assert capsys.readouterr().out == "a: features:read, predict; expires 2099-01-31T00:00:00+00:00; 600 a minute\n"
     assert main(["keys", "list", str(tmp_path / "none")]) == 2
-    assert main(["keys", "new", "--name", "a b", "--scope", "predict"]) == 2
+    with pytest.raises(SystemExit) as refused:
+        main(["keys", "new", "--name", "a b", "--scope", "predict"])
+    assert refused.value.code == 2
+    assert "argument --name: 'a b' is not 1 to 64 letters" in capsys.readouterr().err
 
 
 def test_logs_name_the_key_and_never_hold_it(tmp_path: Path) -> None:

@@ -101,6 +101,14 @@ def test_what_is_no_instant_with_its_zone_is_an_invalid_request(as_of: object) -
     assert problem.errors[0].pointer == "#/as_of"
 
 
+def test_a_key_of_the_query_is_given_once() -> None:
+    app, address = feature_app(FakeStore([ROW])), "/online_feature_store/client_id=5"
+    again = "as_of=2021-01-01T00:00:00Z&as_of=2021-01-01T00:00:00Z"
+    [found] = assert_problem(asked(app, "GET", f"{address}?{again}"), 422, "invalid-request").errors or []
+    assert (found.pointer, found.detail) == ("query/as_of", "It is given more than once: give it once")
+    assert asked(app, "GET", f"{address}?later=1&later=2").status_code == 200
+
+
 def test_a_plus_that_was_not_escaped_is_named() -> None:
     answer = asked(
         feature_app(FakeStore([ROW])), "GET", "/online_feature_store/client_id=5?as_of=2020-04-11T00:00:00+02:00"

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from service_kit.access.keys import SCOPES, ApiKey, KeysRefused, digest_of, instant, new_key, parse_keys
+from service_kit.access.keys import KEY_NAME, SCOPES, ApiKey, KeysRefused, digest_of, instant, new_key, parse_keys
 
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -18,7 +18,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         description="Prints a new key, this once, and the line that configures it: append that to the file named by "
         "FEATURE_SERVICE_API_KEYS_FILE or PREDICTION_SERVICE_API_KEYS_FILE. It is followed without a restart.",
     )
-    new.add_argument("--name", required=True, help="what logs call the key; no two keys share one")
+    new.add_argument("--name", required=True, type=_name, help="what logs call the key; no two keys share one")
     new.add_argument("--scope", action="append", required=True, choices=SCOPES, help="what it is for; may be repeated")
     new.add_argument("--expires", type=instant, help="from when it is refused: 2027-01-31, or an instant with offset")
     new.add_argument("--rate", type=int, help="most requests in a minute, for each process that serves")
@@ -27,6 +27,12 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     listing.add_argument("file", type=Path)
     listing.set_defaults(run=_list)
     return parser.parse_args(arguments)
+
+
+def _name(text: str) -> str:
+    if not KEY_NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 to 64 letters, digits, dots, dashes or underscores")
+    return text
 
 
 def _new(options: argparse.Namespace) -> None:

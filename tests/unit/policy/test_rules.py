@@ -15,11 +15,12 @@ def policy(text: str) -> str:
 
 REFUSED = {
     "decline_from = 0.1\nrefer_from = 0.2": "refer_from lies above",
-    "decline_from = 1.5": "less than or equal to 1",
+    "decline_from = 1.5": "^decline_from: neither a probability [^;]*$",
+    "refer_from = true": "^refer_from: neither",
     "decline_from = true": "decline_from",
     'decline_from = "never"': "decline_from",
     "approve_from = 0": "approve_from",
-    "refer_from = nan": "finite",
+    "refer_from = nan": "^refer_from: neither a probability [^;]*$",
     '[[refer_when]]\nfeature = "age"\nstate = ["odd"]': "state",
     '[[refer_when]]\nfeature = "age"\nstate = []': "state",
     "decline_from = ": "not TOML",

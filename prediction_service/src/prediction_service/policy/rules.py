@@ -117,14 +117,18 @@ def read_policy(content: bytes) -> ServedPolicy:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise PolicyRefused("it is not TOML") from error
     except ValidationError as error:
-        raise PolicyRefused("; ".join(_words(found) for found in error.errors())) from error
+        raise PolicyRefused("; ".join(dict.fromkeys(_words(found) for found in error.errors()))) from error
     return ServedPolicy(f"{policy.name}-{policy.version}", sha256(content).hexdigest(), policy)
 
 
 def _words(found: object) -> str:
-    place = ".".join(map(str, found["loc"]))  # type: ignore[index]
+    loc: tuple[int | str, ...] = found["loc"]  # type: ignore[index]
+    if loc and loc[0] in _BOUNDS:
+        return f'{loc[0]}: neither a probability (0 to 1, such as 0.2 or 1.0) nor "threshold"'
+    place = ".".join(map(str, loc))
     message = str(found["msg"]).removeprefix("Value error, ")  # type: ignore[index]
     return f"{place}: {message}" if place else message
 
 
+_BOUNDS = ("decline_from", "refer_from")
 DEFAULT_POLICY = read_policy(DEFAULT)

@@ -23,7 +23,7 @@ SCOPES = (
 """What a key may be for. `admin` may everything."""
 
 _FIELDS = frozenset({"name", "scopes", "sha256", "expires", "rate"})
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MOST_KEYS = 100
 """Each request is compared with every key."""
@@ -95,7 +95,7 @@ def _parse_line(line: str) -> ApiKey:
     values = dict(pairs)
     if len(values) != len(pairs) or not values.keys() <= _FIELDS or not all(values.values()):
         raise ValueError("it is not made of name=, scopes=, sha256=, expires= and rate=, each at most once")
-    if not _NAME.fullmatch(values.get("name", "")):
+    if not KEY_NAME.fullmatch(values.get("name", "")):
         raise ValueError("name= is missing, or not 1 to 64 letters, digits, dots, dashes or underscores")
     scopes = frozenset(values.get("scopes", "").split(","))
     if not scopes <= frozenset(SCOPES):

@@ -18,6 +18,8 @@ from shared_schemas import MAX_CLIENT_ID, InvalidPart, parse_client_id
 _GZIP = b"\x1f\x8b"
 """The first bytes of a file of RFC 1952."""
 
+_ONCE = "It is given more than once: give it once"
+
 Model = TypeVar("Model", bound=BaseModel)
 Parsed = TypeVar("Parsed")
 
@@ -41,13 +43,17 @@ def client_id_of(text: str) -> int:
 
 
 def query_parser(model: type[Model]) -> Callable[[bytes], Model]:
-    """Reads a query string. Keys that the model does not know are ignored; of a repeated key the last counts."""
+    """Reads a query string. Keys that the model does not know are ignored; of those that it knows none may be repeated."""
+    names = [field.alias or name for name, field in model.model_fields.items()]
 
     @lru_cache(maxsize=256)  # most requests have one of a few queries
     def parse(query: bytes) -> Model:
-        given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+        given = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+        keys = [key for key, _ in given]
+        if repeated := [name for name in names if keys.count(name) > 1]:
+            raise InvalidRequest(errors=[InvalidPart(pointer=f"query/{name}", detail=_ONCE) for name in repeated])
         try:
-            return model.model_validate(given)
+            return model.model_validate(dict(given))
         except ValidationError as error:
             raise invalid_request("query", error) from error
 
