@@ -20,10 +20,12 @@ from prediction_service.training.data import TrainingRows, persons_of, read_rows
 from prediction_service.training.errors import TrainingDataError
 from prediction_service.training.estimators import champion, infinite_rows, probe_rows, scorecard_of
 from prediction_service.training.store import largest_difference
+from prediction_service.training.thresholds import shortest_between
 from prediction_service.training.validation.measures import calibration_slope, cross_validate, deciles, interval, ks
 from prediction_service.versions.artefact import ModelRefused, load
 from prediction_service.versions.folder import activate, champion_version
 from registries import write_training_rows
+from shared_schemas import Feature
 
 HEADER = ",".join(["id", *FEATURE_NAMES, "status"])
 INPUTS = credit_default.SET.features
@@ -90,6 +92,35 @@ def test_means_are_those_of_the_training_rows(trained: tuple[Any, Scorecard, np.
     rows = features.tolist()
     total = np.mean([scorecard.contributions(row) for row in rows], axis=0)
     assert total == pytest.approx(np.zeros(5), abs=1e-12)
+
+
+def test_edges_are_short_decimals_between_the_values_that_they_part(trained: tuple[Any, Scorecard, np.ndarray]) -> None:
+    _, scorecard, features = trained
+    table, amounts = scorecard.tables[1], features[:, 1]
+    assert len(table.edges) > 2
+    for edge in table.edges:
+        below, above = np.nanmax(amounts[amounts <= edge]), np.nanmin(amounts[amounts > edge])
+        assert edge == shortest_between(below, above)
+    assert max(len(repr(edge)) for edge in table.edges) <= len("123.4567")  # 4,000 values of 100 to 200
+    for whole in (0, 2, 3, 4):
+        assert all((2 * edge).is_integer() for edge in scorecard.tables[whole].edges)
+
+
+def test_short_thresholds_leave_every_training_row_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = [Feature(name=name, type="number", description="Number.") for name in ("rate", "change")]
+    inputs = (*numbers, Feature(name="purpose", type="category", categories=("a", "b", "c"), description="Purpose."))
+    random = np.random.default_rng(5)
+    features = np.column_stack(
+        [random.normal(0, 1e-4, 4_000), random.normal(0, 1, 4_000), random.integers(0, 3, 4_000)]
+    )
+    labels = (random.random(4_000) < 0.1 + 0.2 * (features[:, 0] > 0) + 0.1 * (features[:, 1] > 1)).astype(int)
+    short = champion(inputs).fit(features, labels)
+    monkeypatch.setattr("prediction_service.training.additive.shorten", lambda trees, columns: None)
+    long = champion(inputs).fit(features, labels)
+    assert np.array_equal(short.predict_proba(features), long.predict_proba(features))
+    edges = [scorecard_of(estimator, inputs, features).tables[0].edges for estimator in (short, long)]
+    assert len(edges[0]) == len(edges[1]) > 2
+    assert sum(len(repr(edge)) for edge in edges[0]) < sum(len(repr(edge)) for edge in edges[1]) / 2
 
 
 def test_risk_never_rises_with_age_tenure_and_car(trained: tuple[Any, Scorecard, np.ndarray]) -> None:
@@ -337,6 +368,10 @@ def test_deciles_hold_every_row_once_and_rise_in_what_was_predicted() -> None:
 
 
 # The command
+
+
+def test_a_version_says_that_its_sentences_name_the_edges_themselves(model_dir: Path) -> None:
+    assert json.loads((model_dir / "first" / "manifest.json").read_text())["bounds_in_reasons"] == "exact"
 
 
 def test_training_finds_the_signal_is_calibrated_and_says_so(model_dir: Path) -> None:

@@ -8,7 +8,7 @@ from math import expm1, fsum, inf, nextafter
 from typing import Any, NamedTuple
 
 from prediction_service.scoring.scorecard import ELDERLY, FeatureTable, Scorecard, Values, sigmoid
-from prediction_service.scoring.texts import Texts, category_sentence, sentence, texts_of, version_of
+from prediction_service.scoring.texts import Bounds, Texts, category_sentence, sentence, texts_of, version_of
 from shared_schemas import Feature
 
 METHOD = "exact Shapley values of an additive model against its training population, in log-odds"
@@ -54,12 +54,12 @@ class Explainer:
     What depends on the cells alone is worked out once for each combination of them; portfolios have one or two thousand.
     """
 
-    def __init__(self, scorecard: Scorecard, inputs: Sequence[Feature]) -> None:
+    def __init__(self, scorecard: Scorecard, inputs: Sequence[Feature], bounds: Bounds = "two_decimals") -> None:
         texts = texts_of(inputs)
         self.base_log_odds = fsum((scorecard.base, *(table.population_mean for table in scorecard.tables)))
         self._reference = sigmoid(self.base_log_odds)
         self._features = tuple(
-            _feature(table, feature, words)
+            _feature(table, feature, words, bounds)
             for table, feature, words in zip(scorecard.tables, inputs, texts, strict=True)
         )
         self._categories = tuple(feature.categories for feature in self._features)
@@ -145,9 +145,9 @@ def _size(cell: _Cell) -> float:
     return cell.contribution
 
 
-def _feature(table: FeatureTable, feature: Feature, texts: Texts) -> _Feature:
+def _feature(table: FeatureTable, feature: Feature, texts: Texts, written: Bounds) -> _Feature:
     if table.categories is None:
-        edges, cells = _interval_cells(table, feature, texts)
+        edges, cells = _interval_cells(table, feature, texts, written)
     else:
         edges, cells = table.edges, _category_cells(table, texts)
     missing = table.missing - table.population_mean
@@ -164,7 +164,9 @@ def _category_cells(table: FeatureTable, texts: Texts) -> list[_Cell]:
     return cells
 
 
-def _interval_cells(table: FeatureTable, feature: Feature, texts: Texts) -> tuple[tuple[float, ...], list[_Cell]]:
+def _interval_cells(
+    table: FeatureTable, feature: Feature, texts: Texts, written: Bounds
+) -> tuple[tuple[float, ...], list[_Cell]]:
     """Neighbouring cells that are all adverse are one region in words: "between 4 and 14", however many cells that is."""
     edges, values, of_age = list(table.edges), list(table.values), "age" in feature.basis
     if of_age and (adult := nextafter(ELDERLY, -inf)) not in edges:
@@ -177,7 +179,7 @@ def _interval_cells(table: FeatureTable, feature: Feature, texts: Texts) -> tupl
     cells: list[_Cell] = []
     for adverse, run in groupby(range(len(values)), key=explained.__getitem__):
         positions = list(run)
-        text = sentence(feature, texts, bounds[positions[0]], bounds[positions[-1] + 1])
+        text = sentence(feature, texts, bounds[positions[0]], bounds[positions[-1] + 1], written)
         cells += [_Cell(table.name, added[i], (texts.code, text) if adverse else None) for i in positions]
     return tuple(edges), cells
 

@@ -3,10 +3,15 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from hashlib import sha256
 from math import floor
+from typing import Literal
 
 from shared_schemas import Feature
+
+Bounds = Literal["two_decimals", "exact"]
+"""How the bounds of numbers are written. Two decimals may contradict a value beside a bound: for versions that began so."""
 
 _PLACEHOLDER = re.compile(r"\{(low|high|value)\}")
 
@@ -78,7 +83,9 @@ def category_sentence(texts: Texts, category: str) -> str:
     return _filled(texts.value_is, value=category)
 
 
-def sentence(feature: Feature, texts: Texts, above: float | None, up_to: float | None) -> str:
+def sentence(
+    feature: Feature, texts: Texts, above: float | None, up_to: float | None, written: Bounds = "two_decimals"
+) -> str:
     """What is said of values x with above < x <= up_to; None is no bound.
 
     In whole numbers where the feature is counted: (3.5, 14.5] of loans is "between 4 and 14". A bound below which no
@@ -91,7 +98,7 @@ def sentence(feature: Feature, texts: Texts, above: float | None, up_to: float |
         above = None
     if above is None and up_to is None:
         return texts.any
-    low, high = _whole(above, up_to) if feature.whole else (f"{above or 0:.2f}", f"{up_to or 0:.2f}")
+    low, high = _whole(above, up_to) if feature.whole else (_number(above, written), _number(up_to, written))
     if up_to is None:
         form = texts.at_least
     elif above is None:
@@ -100,6 +107,14 @@ def sentence(feature: Feature, texts: Texts, above: float | None, up_to: float |
     else:
         form = texts.exactly if low == high else texts.between
     return _filled(form, low=low, high=high)
+
+
+def _number(bound: float | None, written: Bounds) -> str:
+    """Exact: with the fewest decimals, but two, that read back are the bound itself."""
+    if written == "two_decimals":
+        return f"{bound or 0:.2f}"
+    number = Decimal(repr(bound or 0.0))
+    return f"{number:f}" if int(number.as_tuple().exponent) < -2 else f"{number:.2f}"
 
 
 def _is_least(feature: Feature, up_to: float) -> bool:

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from prediction_service.training.errors import TrainingDataError
+from prediction_service.training.thresholds import shorten
 
 MOST_CATEGORIES = 250
 """Of one feature that get a value of their own: the most frequent ones. The others are as if missing."""
@@ -111,7 +112,9 @@ class AdditiveBoosting(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # 
             early_stopping=False,
             random_state=0,
         )
-        self.boosting_.fit(self._prepared(features), labels)
+        prepared = self._prepared(features)
+        self.boosting_.fit(prepared, labels)
+        shorten((nodes for nodes, _ in self._trees()), [prepared[:, index] for index in self._order()])
         return self
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
@@ -136,21 +139,29 @@ class AdditiveBoosting(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # 
         """The base in log-odds, and of each input the trees that split on it.
 
         Reads the fitted trees, which scikit-learn keeps private: the caller compares what it makes of them with
-        `predict_proba`. Within scikit-learn the inputs with categories come first.
+        `predict_proba`.
         """
         base = float(self.boosting_._baseline_prediction.ravel()[0])  # noqa: SLF001
-        order = [*sorted(self.codes_), *(index for index in range(len(self.directions)) if index not in self.codes_)]
+        order = self._order()
         trees: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in order]
-        for [predictor] in self.boosting_._predictors:  # noqa: SLF001
-            nodes = predictor.nodes
+        for nodes, left_categories in self._trees():
             used = set(nodes["feature_idx"][nodes["is_leaf"] == 0].tolist())
             if len(used) > 1:
                 raise TrainingDataError("The model is not additive: a tree of it uses several features.")
             if used:
-                trees[order[used.pop()]].append((nodes, predictor.raw_left_cat_bitsets))
+                trees[order[used.pop()]].append((nodes, left_categories))
             else:
                 base += float(nodes["value"][0])
         return base, [Grown(trees[index], self.codes_.get(index), self.fill_.get(index)) for index in range(len(order))]
+
+    def _trees(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Of each its nodes, which are the estimator's own, and the sets of categories that they send left."""
+        for [predictor] in self.boosting_._predictors:  # noqa: SLF001
+            yield predictor.nodes, predictor.raw_left_cat_bitsets
+
+    def _order(self) -> list[int]:
+        """The inputs as scikit-learn numbers them within trees: those with categories come first."""
+        return [*sorted(self.codes_), *(index for index in range(len(self.directions)) if index not in self.codes_)]
 
 
 def _codes(column: np.ndarray, size: int) -> np.ndarray:

@@ -54,6 +54,7 @@ def write_version(folder: Path, rows: TrainingRows, learnt: Learnt, facts: dict[
         feature_names=names,
         left_out=rows.left_out,
         missing_rules=rules,
+        bounds_in_reasons="exact",
         libraries=_libraries(),
         files={},
         **facts,

@@ -28,6 +28,7 @@ from prediction_service.scoring.scorecard import (
     disfavours_every_unknown_age,
     disfavours_unknown_age,
 )
+from prediction_service.scoring.texts import Bounds
 from prediction_service.versions.first_release import definitions_of_first_release
 from shared_schemas import Feature
 
@@ -76,7 +77,9 @@ class FileRecord(BaseModel):
 class Manifest(BaseModel):
     """What a version says of itself. `features`: the whole feature set as it was at training, in its order.
 
-    `feature_names`: those of them that the model reads. `left_out`: why it does not read the others.
+    `feature_names`: those of them that the model reads. `left_out`: why it does not read the others. `bounds_in_reasons`:
+    how sentences write the bounds of numbers. Earlier releases do not say it: their versions keep two decimals, so that
+    recorded reasons can be replayed.
     """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
@@ -94,6 +97,7 @@ class Manifest(BaseModel):
     threshold: float = Field(gt=0, lt=1)
     threshold_policy: str
     missing_rules: dict[str, MissingRule]
+    bounds_in_reasons: Bounds = "two_decimals"
     training: dict[str, Any]
     metrics: dict[str, Any]
     libraries: dict[str, str]

@@ -37,7 +37,8 @@ class ServedModel:
         self.values = ValuesReader(self.inputs, [f.name for f in artefact.manifest.features if f not in self.inputs])
         self.missing_rules: Mapping[str, str] = artefact.manifest.missing_rules
         self.scorecard: Scorecard | None = artefact.scorecard
-        self.explainer = Explainer(artefact.scorecard, self.inputs) if artefact.scorecard else None
+        bounds = artefact.manifest.bounds_in_reasons
+        self.explainer = Explainer(artefact.scorecard, self.inputs, bounds) if artefact.scorecard else None
         self.on_decided: Callable[[Decided], None] | None = None
         self._pickled = PickledModel(artefact) if artefact.scorecard is None else None
 

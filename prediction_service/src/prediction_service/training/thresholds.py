@@ -1,0 +1,33 @@
+"""Thresholds of trees as short decimals, so that a sentence names exactly the number that the tables compare with."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+_DECIMALS = range(2, 18)
+"""Two, as amounts have. Middles of whole numbers have fewer and stay what they are."""
+
+
+def shorten(trees: Iterable[np.ndarray], columns: Sequence[np.ndarray]) -> None:
+    """Change thresholds of numbers within these nodes; every training value stays on its side of each.
+
+    `columns`: the training values of each input, in the order in which the nodes number the inputs.
+    """
+    known = [np.unique(column[~np.isnan(column)]) for column in columns]
+    for nodes in trees:
+        for position in np.flatnonzero((nodes["is_leaf"] == 0) & (nodes["is_categorical"] == 0)):
+            values, threshold = known[nodes[position]["feature_idx"]], nodes[position]["num_threshold"]
+            above = int(np.searchsorted(values, threshold, side="right"))
+            if 0 < above < len(values):
+                between = shortest_between(float(values[above - 1]), float(values[above]))
+                nodes["num_threshold"][position] = threshold if between is None else between
+
+
+def shortest_between(low: float, high: float) -> float | None:
+    """Of the numbers with the fewest decimals that lie between two others, the one closest to their middle.
+
+    None where no number of at most 17 decimals does.
+    """
+    middle = low / 2 + high / 2
+    rounded = (round(middle, decimals) + 0.0 for decimals in _DECIMALS)  # -0.0 + 0.0 is 0.0
+    return next((number for number in rounded if low < number < high), None)
