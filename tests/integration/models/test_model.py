@@ -17,11 +17,14 @@ import credit_default
 from credit_default import NAMES as FEATURE_NAMES
 from prediction_service.scoring.scorecard import FeatureTable, Scorecard, disfavours_elderly
 from prediction_service.train import main as train
+from prediction_service.training.additive import AdditiveBoosting
+from prediction_service.training.estimators import scorecard_of
 from prediction_service.versions.artefact import FileRecord, ModelRefused, _record, load
 from prediction_service.versions.folder import activate
 from prediction_service.versions.serving import ServedModel, open_models
 from prediction_service.versions.shadow import ShadowMetrics
 from registries import write_training_rows
+from shared_schemas import Feature
 
 
 def table(name: str = "age", **changes: Any) -> FeatureTable:
@@ -67,6 +70,22 @@ def test_the_tables_are_the_estimator(model_dir: Path, tmp_path: Path) -> None:
     expected = estimator.predict_proba(rows)[:, 1]
     differences = [abs(artefact.scorecard.probability(row) - p) for row, p in zip(rows.tolist(), expected, strict=True)]
     assert max(differences) < 1e-12
+
+
+def test_a_value_whose_absence_tells_most_has_a_table_of_finite_edges() -> None:
+    random = np.random.default_rng(5)
+    absent = random.random(4_000) < 0.3
+    rows = np.where(absent, np.nan, random.uniform(0, 100, absent.size))[:, None]
+    labels = (random.random(absent.size) < np.where(absent, 0.65, 0.05)).astype(int)
+    estimator = AdditiveBoosting([0], [0], [False], max_iter=40).fit(rows, labels)
+    assert any(np.isinf(nodes["num_threshold"]).any() for nodes, _ in estimator.grown()[1][0].trees)
+    inputs = [Feature(name="income", type="number", description="A year.")]
+    scorecard = scorecard_of(estimator, inputs, rows)
+    assert scorecard.tables[0].defect() is None
+    expected = estimator.predict_proba(rows)[:, 1]
+    said = [scorecard.probability(row) for row in rows.tolist()]
+    assert max(abs(said - expected)) < 1e-12
+    assert scorecard.probability([math.nan]) > 0.4
 
 
 def test_a_missing_value_has_the_rule_it_was_trained_with(model_dir: Path) -> None:

@@ -1,6 +1,7 @@
 """The champion's estimator: boosted trees of one feature each, whose sum is a scorecard."""
 
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -26,10 +27,12 @@ class Grown(NamedTuple):
     fill: float | None
 
     def thresholds(self) -> list[float]:
-        """Where the value of a number changes what the trees say, in increasing order."""
-        return sorted(
-            {float(node["num_threshold"]) for nodes, _ in self.trees for node in nodes if not node["is_leaf"]}
-        )
+        """Where the value of a number changes what the trees say, in increasing order.
+
+        A split between missing and all others has the threshold infinity, which no number passes.
+        """
+        split = (nodes[nodes["is_leaf"] == 0]["num_threshold"] for nodes, _ in self.trees)
+        return sorted({value for values in split for value in values.tolist() if isfinite(value)})
 
     def leaves(self, value: float) -> Iterator[float]:
         """What each tree says of a value: of a number, of the position of a category, or of NaN."""
