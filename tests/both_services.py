@@ -84,9 +84,9 @@ class FakeStore:
         rows = [_stored(i, vector) for i, vector in found.items() if vector]
         return {vector["client_id"]: vector for vector in read_rows(rows, layout, repeat(day))}
 
-    async def page(self, after: int, limit: int, ask: Ask[Any]) -> list[Vector]:
+    async def page(self, after: int, limit: int, ask: Ask[Any], layout: Layout | None = None) -> list[Vector]:
         wanted = sorted(client_id for client_id in self.events if client_id > after)[:limit]
-        return list((await self.vectors(wanted, ask)).values())
+        return list((await self.vectors(wanted, ask, None, layout)).values())
 
     async def ping(self, ask: Ask[Any]) -> None:
         if self.away:
@@ -98,12 +98,12 @@ def _stored(client_id: int, vector: InForce) -> tuple[int, bytes, str, str | Non
     return client_id, as_sent(vector.instant), orjson.dumps(vector.values).decode(), times
 
 
-def feature_app(store: FakeStore) -> FastAPI:
+def feature_app(store: FakeStore, **options: Any) -> FastAPI:
     @asynccontextmanager
     async def open_store(_: FeatureSettings) -> AsyncIterator[Any]:
         yield store
 
-    return create_feature_app(FeatureSettings(), open_store)
+    return create_feature_app(FeatureSettings(**options), open_store)
 
 
 def prediction_app(transport: httpx.AsyncBaseTransport, model_dir: Path, **options: Any) -> FastAPI:

@@ -42,9 +42,9 @@ def sequence(log: Log) -> None:
 
 
 @asynccontextmanager
-async def served_features(store: FakeStore) -> AsyncIterator[str]:
+async def served_features(store: FakeStore, **options: Any) -> AsyncIterator[str]:
     """The address of a feature service with these clients."""
-    server = uvicorn.Server(uvicorn.Config(feature_app(store), **server_options(ServiceSettings())))
+    server = uvicorn.Server(uvicorn.Config(feature_app(store, **options), **server_options(ServiceSettings())))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server._serve([listener]))

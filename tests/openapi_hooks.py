@@ -6,6 +6,7 @@ from typing import Any
 import schemathesis
 from pydantic import ValidationError
 
+from credit_default import NAMES
 from shared_schemas import FeatureBatchRequest, parse_client_id
 from shared_schemas.instants import FIRST_YEAR
 
@@ -56,6 +57,15 @@ def map_query(context: Any, query: Any) -> Any:
     if query and "limit" in query and str(query["limit"]).isdigit():
         query |= {"limit": int(query["limit"]) % 1_000 + 1}  # the largest is a setting
     return query | {"as_of": _in_the_past(query["as_of"])} if query and "as_of" in query else query
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: Any) -> None:
+    query = case.query or {}
+    if isinstance(
+        query.get("features"), str
+    ):  # names of the set, which the schema does not list; of all, as it says of vectors
+        case.query = query | {"features": ",".join(f"{name}@1" for name in NAMES)}
 
 
 @schemathesis.hook

@@ -156,8 +156,12 @@ def test_a_layout_says_which_features_are_answered(opened: OpenStore) -> None:
     layout = ServedSet(1, "d", features).layout_of(["flag_own_car", "age@1"])
     assert isinstance(layout, Layout)
 
-    found = asked(opened, EVENTS, lambda store: store.vectors([5], ask(), None, layout))
+    async def question(store: Store) -> Any:
+        return await store.vectors([5], ask(), None, layout), await store.page(0, 1, ask(), layout)
+
+    found, page = asked(opened, EVENTS, question)
     assert encode(found[5]) == b'{"client_id":5,"flag_own_car":1,"age":44,"event_timestamp":"2020-01-04T00:00:00Z"}'
+    assert page == [found[5]]
 
 
 def history(dice: random.Random) -> list[Event]:

@@ -63,3 +63,7 @@ class FeaturePage(BaseModel):
 
     features: list[FeatureVector]
     next_after: ClientId | None = Field(description="The `after` of the next page; null on the last one.")
+    selection: list[str] | SkipJsonSchema[None] = Field(
+        default=None,
+        description="The features that were asked for. Absent if none were named, and from a release that knows no such question.",
+    )

@@ -144,6 +144,7 @@ def encode_batch(client_ids: Sequence[int], vectors: Mapping[int, Vector]) -> by
     return orjson.dumps({"features": found, "not_found": [one for one in client_ids if one not in vectors]})
 
 
-def encode_page(vectors: Sequence[Vector], next_after: int | None) -> bytes:
-    """The JSON of a page."""
-    return orjson.dumps({"features": vectors, "next_after": next_after})
+def encode_page(vectors: Sequence[Vector], next_after: int | None, selection: Sequence[str] | None) -> bytes:
+    """The JSON of a page, with the features that were asked for where some were."""
+    page = {"features": vectors, "next_after": next_after}
+    return orjson.dumps(page if selection is None else page | {"selection": selection})

@@ -1,12 +1,12 @@
 """The operations that read features."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from feature_service.definitions.served import ServedSet
-from feature_service.definitions.vectors import encode_batch, encode_page
+from feature_service.definitions.vectors import Layout, encode_batch, encode_page
 from feature_service.state import State
 from service_kit.operations import Answer, Operations
 from service_kit.problems import ClientNotFound, InvalidRequest
@@ -21,6 +21,7 @@ from shared_schemas import (
     Instant,
     InvalidPart,
 )
+from shared_schemas.feature_sets import MAX_FEATURES
 
 PROBLEMS = {
     422: "The request is not valid: `/problems/invalid-request`; or it is of an instant before the history is kept: "
@@ -62,6 +63,11 @@ class PageOf(BaseModel):
     after: int = Field(default=0, ge=0, le=MAX_CLIENT_ID, description="Ids above this one.")
     limit: int | None = Field(
         default=None, ge=1, description="At most so many vectors; 1,000 unless configured otherwise."
+    )
+    features: str | None = Field(
+        default=None,
+        description="Which features, as `name` or `name@version` with commas between, in the order of the answer; absent is "
+        "all of the set.",
     )
 
 
@@ -130,16 +136,37 @@ async def read_batch(ask: Ask[State], body: FeatureBatchRequest) -> bytes:
 async def read_page(ask: Ask[State], query: PageOf) -> bytes:
     """The features of all clients, by pages
 
-    In the order of the ids. A client that is written meanwhile appears as it is when its page is read.
+    In the order of the ids. A client that is written meanwhile appears as it is when its page is read. All features of the set
+    that is served, or those that are named. An older version of a feature can be named for as long as it is retained.
     """
     most = ask.state.settings.max_batch_ids
     limit = most if query.limit is None else query.limit
     if limit > most:
         raise InvalidRequest(errors=[InvalidPart(pointer="query/limit", detail=f"At most {most} vectors in one page")])
-    found = await ask.state.store.page(query.after, limit + 1, ask)
-    await _served(ask)
+    served = await _served(ask)
+    selection = None if query.features is None else query.features.split(",")
+    layout = served.layout if selection is None else _layout_of(selection, served)
+    found = await ask.state.store.page(query.after, limit + 1, ask, layout)
     page = found[:limit]
-    return encode_page(page, page[-1]["client_id"] if len(found) > limit else None)
+    return encode_page(page, page[-1]["client_id"] if len(found) > limit else None, selection)
+
+
+def _layout_of(selection: Sequence[str], served: ServedSet) -> Layout:
+    """That of features which the query names. Raises InvalidRequest."""
+    if len(selection) > MAX_FEATURES:
+        detail = f"At most {MAX_FEATURES} features in one request"
+        raise InvalidRequest(errors=[InvalidPart(pointer="query/features", detail=detail)])
+    try:
+        return served.layout_of(selection)
+    except InvalidRequest as refused:
+        parts = [_of_query(part) for part in refused.errors or ()]
+        raise InvalidRequest(errors=parts) from refused
+
+
+def _of_query(part: InvalidPart) -> InvalidPart:
+    """What is said of a feature by its place in a body, said of its place in the query."""
+    place = int(part.pointer.rpartition("/")[2]) + 1
+    return InvalidPart(pointer="query/features", detail=f"{part.detail}: number {place} of those that are named")
 
 
 @operations.declare(

@@ -74,9 +74,10 @@ class FeatureStore:
             vectors[client_id] = vector
         return vectors
 
-    async def page(self, after: int, limit: int, ask: Ask[object]) -> list[Vector]:
+    async def page(self, after: int, limit: int, ask: Ask[object], layout: Layout | None = None) -> list[Vector]:
         """At most `limit` vectors of the ids above `after`, in their order."""
-        return list((await self._read(await self._of_record().page(after, limit, ask), ask)).values())
+        rows = await self._of_record().page(after, limit, ask)
+        return list((await self._read(rows, ask, layout)).values())
 
     async def _current(self, client_ids: Sequence[int], ask: Ask[object]) -> dict[int, bytes]:
         vectors = await self._read(await self._online.vectors(client_ids, ask), ask)

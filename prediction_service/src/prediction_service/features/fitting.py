@@ -120,13 +120,14 @@ class FittedFeatures:
         if fit is None:
             if len(self._fits) >= _KEPT:
                 self._fits.clear()
-            fit = self._fits[key] = _fit(model.inputs, served)
+            fit = self._fits[key] = fit_of(model.inputs, served)
             if fit.misfits:
                 log.error("feature_set_mismatch", model_version=model.version, features=list(fit.misfits))
         return fit
 
 
-def _fit(inputs: Sequence[Feature], served: FeatureDefinitions) -> Fit:
+def fit_of(inputs: Sequence[Feature], served: FeatureDefinitions) -> Fit:
+    """How the inputs of a model are served."""
     present = {feature.name: feature for feature in served.features}
     retained = {(feature.name, feature.version): feature for feature in served.retained}
     misfits, older = [], {}
@@ -142,9 +143,3 @@ def _fit(inputs: Sequence[Feature], served: FeatureDefinitions) -> Fit:
         return Fit(tuple(misfits), None)
     names = [*present, *(name for name in older if name not in present)]
     return Fit(tuple(misfits), tuple(older.get(name, name) for name in names))
-
-
-def misfits_of(inputs: Sequence[Feature], served: FeatureDefinitions) -> tuple[str, ...]:
-    """Names of the inputs that the served set does not hold in the version and type of the model."""
-    present = {(feature.name, feature.version, feature.type) for feature in served.features}
-    return tuple(feature.name for feature in inputs if (feature.name, feature.version, feature.type) not in present)

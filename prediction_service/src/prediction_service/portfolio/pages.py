@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import httpx
 import orjson
 
+from prediction_service.features.answers import digest_in
 from prediction_service.settings import Settings
 from shared_schemas import FeatureDefinitions
 
@@ -20,11 +21,18 @@ class PagesFailed(Exception):
     """The feature service does not give the vectors. The message is for a person."""
 
 
+class SetChanged(PagesFailed):
+    """What is served is not what the definitions said before."""
+
+    def __init__(self) -> None:
+        super().__init__("The feature set has changed meanwhile. Run the command again: it continues.")
+
+
 class Page(NamedTuple):
     vectors: Sequence[dict[str, Any]]
     next_after: int | None
-    feature_set: str | None
-    """The header that names the set and its digest."""
+    digest: str | None
+    """Of the feature set that the vectors are of."""
 
 
 class Pages:
@@ -34,15 +42,15 @@ class Pages:
     async def definitions(self) -> FeatureDefinitions:
         return FeatureDefinitions.model_validate_json((await self._get("/feature_definitions", {})).content)
 
-    async def after(self, client_id: int) -> AsyncIterator[Page]:
-        """All pages of clients with higher ids, in their order."""
-        coming = asyncio.create_task(self._page(client_id))
+    async def after(self, client_id: int, selection: Sequence[str] | None) -> AsyncIterator[Page]:
+        """All pages of clients with higher ids, in their order. `selection`: the features to ask for; None: all of the set."""
+        coming = asyncio.create_task(self._page(client_id, selection))
         try:
             while True:
                 answer = await coming
-                page = _read(answer)
+                page = _read(answer, selection)
                 if page.next_after is not None:
-                    coming = asyncio.create_task(self._page(page.next_after))
+                    coming = asyncio.create_task(self._page(page.next_after, selection))
                     await asyncio.sleep(0)  # the request leaves before the page is worked on
                 yield page
                 if page.next_after is None:
@@ -50,10 +58,11 @@ class Pages:
         finally:
             coming.cancel()
 
-    async def _page(self, after: int) -> httpx.Response:
-        return await self._get("/online_feature_store", {"after": after})
+    async def _page(self, after: int, selection: Sequence[str] | None) -> httpx.Response:
+        named = {} if selection is None else {"features": ",".join(selection)}
+        return await self._get("/online_feature_store", {"after": str(after)} | named)
 
-    async def _get(self, path: str, query: dict[str, int]) -> httpx.Response:
+    async def _get(self, path: str, query: dict[str, str]) -> httpx.Response:
         for wait in (*_AGAIN, None):
             try:
                 answer = await self._client.get(path, params=query)
@@ -63,6 +72,8 @@ class Pages:
                 if answer.status_code == httpx.codes.OK:
                     return answer
                 reason = f"status {answer.status_code}"
+                if refusal := _refusal_of_features(answer):
+                    raise refusal
                 if answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
                     break
             if wait is not None:
@@ -72,17 +83,42 @@ class Pages:
         )
 
 
-def _read(answer: httpx.Response) -> Page:
+_TOO_LONG = (
+    "The names of the features make an address that is longer than the feature service reads: raise "
+    "FEATURE_SERVICE_MAX_ADDRESS_BYTES."
+)
+_NO_SELECTION = (
+    "The model reads older versions of features, and the feature service is of a release whose pages hold only the present "
+    "ones: upgrade it."
+)
+
+
+def _refusal_of_features(answer: httpx.Response) -> PagesFailed | None:
+    """Where it is because of the features that were asked for: they are not served any more, or too many."""
+    if answer.status_code == httpx.codes.REQUEST_URI_TOO_LONG:
+        return PagesFailed(_TOO_LONG)
+    if answer.status_code != httpx.codes.UNPROCESSABLE_ENTITY:
+        return None
+    try:
+        refused = any(part["pointer"] == "query/features" for part in orjson.loads(answer.content)["errors"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return SetChanged() if refused else None
+
+
+def _read(answer: httpx.Response, selection: Sequence[str] | None) -> Page:
     try:
         content = orjson.loads(answer.content)
-        vectors, next_after = content["features"], content["next_after"]
+        vectors, next_after, selected = content["features"], content["next_after"], content.get("selection")
         for vector in vectors:
             vector["event_timestamp"] = datetime.fromisoformat(vector["event_timestamp"])
             if times := vector.get("feature_timestamps"):
                 vector["feature_timestamps"] = {name: datetime.fromisoformat(text) for name, text in times.items()}
     except (ValueError, KeyError, TypeError) as error:
         raise PagesFailed("The feature service gave an invalid page.") from error
-    return Page(vectors, next_after, answer.headers.get("feature-set"))
+    if selection is not None and selected != list(selection):
+        raise PagesFailed(_NO_SELECTION)
+    return Page(vectors, next_after, digest_in(answer.headers.get("feature-set")))
 
 
 @asynccontextmanager

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from decision_log import Entry, LogUnavailable, Recorder, Source, open_decision_log
 from prediction_service.decisions.deciding import Deciders, decide, reasons_of
 from prediction_service.decisions.record import Circumstances, entry_of
-from prediction_service.features.fitting import misfits_of
+from prediction_service.features.fitting import fit_of
 from prediction_service.policy.folder import policy_in_force
 from prediction_service.policy.rules import DEFAULT_POLICY, PolicyRefused, ServedPolicy, Verdict
-from prediction_service.portfolio.pages import Page, PagesFailed, open_pages
+from prediction_service.portfolio.pages import Page, PagesFailed, SetChanged, open_pages
 from prediction_service.portfolio.parts import OtherRun, Parts, Row, Rows
 from prediction_service.scoring.decision import Scored, label_of, score, score_of
 from prediction_service.settings import Settings
@@ -76,14 +76,14 @@ class Portfolio:
 
     async def _work(self, parts: Parts, recorder: Recorder | None) -> None:
         rows: list[Row] = []
-        named: str | None = None
         async with open_pages(self._settings) as pages:
-            if misfits := misfits_of(self._model.inputs, await pages.definitions()):
-                raise ScoringFailed(f"The feature set that is served does not fit the model: {', '.join(misfits)}.")
-            async for page in pages.after(parts.last_id):
-                if named not in (None, page.feature_set):
-                    raise ScoringFailed("The feature set has changed meanwhile. Run the command again: it continues.")
-                named = page.feature_set
+            served = await pages.definitions()
+            fit = fit_of(self._model.inputs, served)
+            if fit.misfits:
+                raise ScoringFailed(f"The feature set that is served does not fit the model: {', '.join(fit.misfits)}.")
+            async for page in pages.after(parts.last_id, fit.selection):
+                if page.digest != served.digest:
+                    raise SetChanged
                 decided, entries = await self._decided(page)
                 if recorder is not None and entries:
                     parts.pend(decided, entries)
