@@ -62,18 +62,16 @@ def map_query(context: Any, query: Any) -> Any:
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     query = case.query or {}
-    if isinstance(
-        query.get("features"), str
-    ):  # names of the set, which the schema does not list; of all, as it says of vectors
-        case.query = query | {"features": ",".join(f"{name}@1" for name in NAMES)}
+    if isinstance(query.get("features"), str):  # names of the set, which the schema does not list
+        case.query = query | {"features": f"{NAMES[1]},{NAMES[0]}@1"}
 
 
 @schemathesis.hook
 def map_body(context: Any, body: Any) -> Any:
     body = _as_integers(body)
     if isinstance(body, dict):
-        if _names_features(body):
-            del body["features"]  # names of the set, which the schema does not list
+        if _names_features(body) and body["features"] is not None:  # names of the set, which the schema does not list
+            body["features"] = [f"{NAMES[2]}@1", NAMES[0]][: len(body["features"])]
         body |= {name: _in_the_past(body[name]) for name in ("event_timestamp", "as_of") if name in body}
     ids = body.get("client_ids") if isinstance(body, dict) else None
     if isinstance(ids, list) and all(type(part) is int and parse_client_id(str(part)) for part in ids):

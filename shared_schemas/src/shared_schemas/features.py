@@ -40,6 +40,10 @@ class FeatureVector(BaseModel):
     )
 
 
+class SelectedVector(FeatureVector):
+    """As FeatureVector, of the features that were asked for: all of the set, or those that were named."""
+
+
 class FeatureBatchRequest(BaseModel):
     """Which vectors are wanted. Keys of newer peers are ignored."""
 
@@ -54,14 +58,14 @@ class FeatureBatchRequest(BaseModel):
 class FeatureBatch(BaseModel):
     """Vectors in the order of the request, an id that was asked for twice twice; ids without a vector stand apart."""
 
-    features: list[FeatureVector]
+    features: list[SelectedVector]
     not_found: list[ClientId]
 
 
 class FeaturePage(BaseModel):
     """Vectors in the order of the ids."""
 
-    features: list[FeatureVector]
+    features: list[SelectedVector]
     next_after: ClientId | None = Field(description="The `after` of the next page; null on the last one.")
     selection: list[str] | SkipJsonSchema[None] = Field(
         default=None,

@@ -54,9 +54,21 @@ def write_schema(adapter: TypeAdapter[FeatureWrite]) -> dict[str, Any]:
 
 def vector_schema(features: Iterable[Feature]) -> dict[str, Any]:
     """The JSON Schema of a vector. Ranges are those of writes: imported values are served unchanged."""
-    values = {feature.name: _described(feature, _TYPES.get(feature.type) or _category(feature)) for feature in features}
-    body = TypedDict("FeatureVector", {"client_id": ClientId, **values, "event_timestamp": _OF_VECTOR, **_TIMES})  # type: ignore[misc] # as above
+    return _vector_schema("FeatureVector", {feature.name: _readable(feature) for feature in features})
+
+
+def selected_schema(features: Iterable[Feature]) -> dict[str, Any]:
+    """The JSON Schema of a vector of some of these features."""
+    return _vector_schema("SelectedVector", {feature.name: NotRequired[_readable(feature)] for feature in features})
+
+
+def _vector_schema(name: str, values: dict[str, Any]) -> dict[str, Any]:
+    body = TypedDict(name, {"client_id": ClientId, **values, "event_timestamp": _OF_VECTOR, **_TIMES})  # type: ignore[misc] # as above
     return TypeAdapter(body).json_schema(ref_template=REF_TEMPLATE)
+
+
+def _readable(feature: Feature) -> Any:
+    return _described(feature, _TYPES.get(feature.type) or _category(feature))
 
 
 _OF_VECTOR = Annotated[

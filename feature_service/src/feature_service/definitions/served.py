@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from feature_service.definitions.vectors import Layout
 from service_kit.problems import InvalidRequest
 from shared_schemas import Feature, FeatureDefinitions, FeatureSet, FeatureWrite, InvalidPart
-from shared_schemas.values import vector_schema, write_adapter, write_schema
+from shared_schemas.values import selected_schema, vector_schema, write_adapter, write_schema
 
 _FEATURES = TypeAdapter(tuple[Feature, ...])
 _KEPT_LAYOUTS = 256
@@ -57,7 +57,11 @@ class ServedSet:
     @cached_property
     def schemas(self) -> dict[str, Any]:
         """JSON Schemas that take the place of the general ones in the OpenAPI document, by their names."""
-        return {"FeatureVector": vector_schema(self.features), "FeatureWrite": write_schema(self.writes)}
+        return {
+            "FeatureVector": vector_schema(self.features),
+            "SelectedVector": selected_schema(self.features),
+            "FeatureWrite": write_schema(self.writes),
+        }
 
     def layout_of(self, wanted: Sequence[str]) -> Layout:
         """The layout of these features, each a name or name@version, in this order. Raises InvalidRequest."""
