@@ -86,9 +86,10 @@ class FeatureStore:
     async def _read(self, rows: Sequence[Row], ask: Ask[object], layout: Layout | None = None) -> dict[int, Vector]:
         layout = layout or (await self.feature_set.current(ask)).layout
         today = repeat(day_of(datetime.now(UTC)))
-        vectors = read_rows(rows[:_WITHOUT_A_PAUSE], layout, today)
-        for start in range(_WITHOUT_A_PAUSE, len(rows), _WITHOUT_A_PAUSE):
-            await asyncio.sleep(0)
+        vectors: list[Vector] = []
+        for start in range(0, len(rows), _WITHOUT_A_PAUSE):
+            if start:
+                await asyncio.sleep(0)
             vectors += read_rows(rows[start : start + _WITHOUT_A_PAUSE], layout, today)
         return {vector["client_id"]: vector for vector in vectors}
 

@@ -58,8 +58,7 @@ def _complete(document: dict[str, Any], access: Access | None) -> None:
                 del operation["responses"]["422"]
     name_schemas(document)
     describe_access(document, access)
-    _restore_integers(document)
-    _restore_patterns(document)
+    _restore(document)
 
 
 def _add_what_depends_on_the_state(document: dict[str, Any], operations: Iterable[Operation[Any]], state: Any) -> None:
@@ -79,24 +78,19 @@ def _merge(into: dict[str, Any], part: Mapping[str, Any]) -> None:
             into[key] = value
 
 
-def _restore_integers(part: Any) -> None:
-    """Make bounds the integers that they were: FastAPI makes them floats, which 2^63 - 1 is none of."""
+def _restore(part: Any) -> None:
+    r"""Say bounds and patterns as they are meant.
+
+    FastAPI makes floats of integer bounds, which 2^63 - 1 is none of. Pydantic's `\z`, the end of a text, is the letter z in
+    the regular expressions of ECMA-262, which JSON Schema's patterns are.
+    """
     if isinstance(part, dict):
         for name, value in part.items():
             if name in _BOUNDS and isinstance(value, float) and value.is_integer():
                 part[name] = min(int(value), MAX_CLIENT_ID) if name == "maximum" else int(value)
-            _restore_integers(value)
+            elif name == "pattern" and isinstance(value, str) and value.endswith(r"\z"):
+                part[name] = value.removesuffix(r"\z") + "$"
+            _restore(value)
     elif isinstance(part, list):
         for item in part:
-            _restore_integers(item)
-
-
-def _restore_patterns(part: Any) -> None:
-    r"""Say the end of a text as ECMA-262 does, which JSON Schema's patterns are of: Pydantic's `\z` is the letter z there."""
-    if isinstance(part, dict):
-        if isinstance(pattern := part.get("pattern"), str) and pattern.endswith(r"\z"):
-            part["pattern"] = pattern.removesuffix(r"\z") + "$"
-        part = list(part.values())
-    if isinstance(part, list):
-        for item in part:
-            _restore_patterns(item)
+            _restore(item)
