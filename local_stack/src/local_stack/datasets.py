@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from db_init.feature_sets.stored import DEFAULT_SET
 from local_stack.errors import StackError
 from local_stack.postgres import Server
 from local_stack.settings import Settings
@@ -19,7 +20,6 @@ from prediction_service.versions.folder import champion_version
 
 SAMPLE = "sample"
 OWN = "own"
-_SET_OF_THE_SAMPLE = "credit_default"
 
 Say = Callable[[str], None]
 
@@ -112,7 +112,7 @@ class Loader:
         """Whether one's own data is of the feature set that the model of the sample is of."""
         with psycopg.connect(self._server.url(OWN)) as connection:
             row = connection.execute("SELECT name FROM feature_sets WHERE current").fetchone()
-        return row is None or row[0] == _SET_OF_THE_SAMPLE
+        return row is None or row[0] == DEFAULT_SET
 
     def _import(self, file: Path) -> None:
         try:

@@ -11,14 +11,13 @@ from db_init.errors import LoadError
 from db_init.feature_sets.champion import champion_inputs
 from db_init.feature_sets.evolution import refusals, retained
 from db_init.feature_sets.reading import read_feature_set
-from db_init.feature_sets.stored import SHIPPED, Applied, current_set, earlier_features
+from db_init.feature_sets.stored import DEFAULT_SET, SHIPPED, Applied, current_set, earlier_features
 from db_init.feature_sets.view import replace_view
 from shared_schemas.feature_sets import Feature, FeatureSet
 
 _SQL = Path(__file__).parent / "sql"
 _STORE = (_SQL / "store.sql").read_text(encoding="utf-8")
 _KEEP = (_SQL / "keep.sql").read_text(encoding="utf-8")
-_DEFAULT = "credit_default"
 
 
 @dataclass(frozen=True)
@@ -134,5 +133,5 @@ def _keep(connection: psycopg.Connection, keys: Sequence[str]) -> None:
 def apply_default(connection: psycopg.Connection) -> None:
     """Apply the shipped set where none was ever applied."""
     if current_set(connection) is None:
-        folder = SHIPPED / _DEFAULT
+        folder = SHIPPED / DEFAULT_SET
         apply(connection, read_feature_set(folder / "feature_set.toml"), folder, Options())

@@ -12,6 +12,8 @@ from shared_schemas.feature_sets import Feature, FeatureSet
 
 SHIPPED = Path(__file__).parent
 """Folders of the sets that come with db_init, by their names."""
+DEFAULT_SET = "credit_default"
+"""The shipped set that a database has first, and that the sample is of."""
 
 _CURRENT = "SELECT document::text, retained::text, folder FROM feature_sets WHERE current"
 _EARLIER = "SELECT document::text FROM feature_sets WHERE name = %s ORDER BY id DESC"
