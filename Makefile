@@ -9,7 +9,8 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA_DIR ?= .data
-WORKERS ?= logical
+# Of tests: one more than there are cores, because some wait for containers, at most four.
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4)))
 PACKAGES := shared_schemas decision_log console service_kit feature_service prediction_service db_init local_stack
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(foreach package,$(PACKAGES),$(package)/src/$(package))
@@ -20,7 +21,7 @@ export DATA_DIR FRONT_PORT DATA FEATURES FEATURE_SET
 .PHONY: help run demo-drift test test-clients test-swarm check-kubernetes lint format bench bench-growth bench-gateway bench-overload bench-load bench-monitoring bench-portfolio bench-partitions bench-shards simulate lock audit clean
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  Variables: FRONT_PORT=8000 DATA_DIR=.data PYTHON=python3 WORKERS=logical (of tests: one a core, at most four)"
+	@echo "  Variables: FRONT_PORT=8000 DATA_DIR=.data PYTHON=python3 WORKERS=$(WORKERS) (of tests)"
 
 run: $(VENV)/run.stamp  ## everything on this machine, without Docker; DATA=loans.csv, or FEATURE_SET=set.toml FEATURES=vectors.csv, for data of your own
 	@exec $(BIN)/python -m local_stack
@@ -30,10 +31,10 @@ demo-drift: $(VENV)/run.stamp  ## two simulated years with a drift half way, thr
 
 test: $(VENV)/dev.stamp $(VENV)/emulator.stamp lint  ## lint, types and every test this machine can run (REQUIRE_DOCKER=1: fail without Docker)
 	@tests/docker-or-say-so && stack=tests/stack || { [ -z "$$REQUIRE_DOCKER" ] && stack=; } && \
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadscope -m "not alone" \
-		tests/unit tests/contract tests/integration tests/handbook tests/browser && \
-	$(BIN)/python -m pytest -m alone $$(grep -rl --include='*.py' 'mark\.alone' tests/contract tests/integration) && \
-	{ [ -z "$$stack" ] || $(BIN)/python -m pytest $$stack --ignore tests/stack/test_swarm.py; }
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope -m "not alone" --ignore tests/stack/test_swarm.py \
+		tests/unit tests/contract tests/integration tests/handbook tests/browser $$stack && \
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope -m alone \
+		$$(grep -rl --include='*.py' 'mark\.alone' tests/contract tests/integration)
 	@echo "left out: the real clients of Feast, Triton, KServe, MLflow and Java (make test-clients); a swarm (make test-swarm)"
 
 test-clients: $(VENV)/dev.stamp  ## the real clients of Feast, Triton, KServe, MLflow and Java, and generated ones, in environments of their own (1 GB, minutes)

@@ -1,6 +1,7 @@
 """The console in a browser, as a person has it: a page that notes what the browser refused and whom it asked."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Error, Page, Request, expect
 
 SCREENSHOTS = Path(__file__).parents[1] / "build" / "screenshots"
+_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, _NAMES)), None)
+"""The first has the engine of the others without a desktop, and takes a fifth less of the processor."""
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 _NOTE_REFUSALS = """

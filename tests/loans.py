@@ -58,6 +58,14 @@ def loaded(
     return report
 
 
+def applied(settings: Settings, capsys: Capture, file: Path, *options: object) -> tuple[int, list[str]]:
+    """Exit code, and the lines that are printed."""
+    capsys.readouterr()
+    code = run(settings, "apply", file, *options)
+    printed = capsys.readouterr()
+    return code, (printed.out + printed.err).splitlines()
+
+
 def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(settings.database_url.get_secret_value()) as connection:
         return connection.execute(query).fetchall()

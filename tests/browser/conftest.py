@@ -1,6 +1,5 @@
 """One installation and one Chromium for all pages. Nothing outside this machine can be reached from it."""
 
-import shutil
 from collections.abc import Iterator
 
 import httpx
@@ -8,11 +7,10 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from console_installation import Installation, installed
-from console_pages import Windows
+from console_pages import CHROMIUM, Windows
 from folders import database_folder
 from local_stack.postgres import running_postgres
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _OFF = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 _DECIDED = 1_000
 

@@ -1,15 +1,14 @@
 """The documentation page in a real browser: what its Content-Security-Policy forbids would leave it empty."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from console_pages import CHROMIUM
 from running import service
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--virtual-time-budget=10000", "--dump-dom",

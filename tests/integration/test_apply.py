@@ -7,30 +7,20 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from card_payments import CARDS, payments
 from db_init.settings import Settings
-from loans import Capture, loaded, loading, many, rows, run, write
+from loans import Capture, applied, loading, many, rows, run, write
 
-CARDS = Path(__file__).parents[1] / "feature_sets" / "cards"
 CURRENT = "SELECT name, digest, retained::text FROM feature_sets WHERE current"
-EVENTS = "SELECT event_id, said::text FROM feature_history WHERE event_id IS NOT NULL ORDER BY event_id"
 ONLINE = "SELECT client_id, v::text, times::text FROM online_features ORDER BY client_id"
 INCOME = '[[feature]]\nname = "income"\ntype = "number"\nunit = "EUR"\ndescription = "Net income."\n'
 HOUSING = '[[feature]]\nname = "housing"\ntype = "category"\ncategories = ["own", "rent"]\ndescription = "Home."\n'
-
-
-def applied(settings: Settings, capsys: Capture, file: Path, *options: object) -> tuple[int, list[str]]:
-    """Exit code, and the lines that are printed."""
-    capsys.readouterr()
-    code = run(settings, "apply", file, *options)
-    printed = capsys.readouterr()
-    return code, (printed.out + printed.err).splitlines()
 
 
 def mine(folder: Path, *features: str, name: str = "mine") -> Path:
@@ -178,55 +168,6 @@ def test_a_set_applied_while_a_load_runs_waits_for_it(settings: Settings, tmp_pa
     assert rows(settings, "SELECT count(*) FROM online_features") == [(500,)]
 
 
-Payment = tuple[int, int, str, str, str, str, str]
-
-
-def payments(file: Path, lines: Sequence[Payment]) -> Path:
-    with file.open("w", newline="") as out:
-        writer = csv.writer(out)
-        writer.writerow(["payment", "holder", "paid_at", "amount", "shop", "opened", "charged_off"])
-        writer.writerows(lines)
-    return file
-
-
-def payment(event: int, at: str, amount: str = "10", holder: int = 7) -> Payment:
-    return (event, holder, at, amount, "food", "2010-02-28", "0")
-
-
-PAYMENTS = [payment(1, "2020-01-01T10:00:00Z", "1.1"), payment(2, "2020-03-01T10:00:00Z", "2.2"),
-            payment(3, "2020-05-01T10:00:00Z", "3.3")]  # fmt: skip
-LATE = [payment(4, "2020-02-01T10:00:00Z", "4.4"), payment(5, "2020-02-01T10:00:00Z", "-1"),
-        payment(1, "2020-01-01T10:00:00Z", "9.9"), payment(6, "2020-13-01T10:00:00Z"), payment(7, "2999-01-01T10:00:00Z")]  # fmt: skip
-
-
-@pytest.mark.parametrize("engine", ["duckdb", "spark"])
-def test_card_payments_have_every_guarantee_of_loans(
-    settings: Settings, tmp_path: Path, capsys: Capture, engine: str
-) -> None:
-    if engine == "spark" and shutil.which("java") is None:
-        pytest.skip("Spark needs Java")
-    options = ("--engine", engine, *(("--spark-master", "local[1]") if engine == "spark" else ()))
-    assert applied(settings, capsys, CARDS / "cards.toml")[0] == 0
-    first, late = payments(tmp_path / "first.csv", PAYMENTS), payments(tmp_path / "late.csv", LATE)
-    assert loaded(settings, capsys, first, *options)["loaded"] == 3
-    report = loaded(settings, capsys, late, *options)
-    assert report["loaded"] == 1
-    assert report["quarantined"] == {
-        "amount_negative": 1, "payment_conflict": 1, "paid_at_unreadable": 1, "event_in_future": 1
-    }  # fmt: skip
-    spent = [
-        (event, json.loads(said)["payments"], json.loads(said)["spent_90_days"])
-        for event, said in rows(settings, EVENTS)
-    ]
-    assert spent == [(1, 0, None), (2, 2, 5.5), (3, 3, 6.6), (4, 1, 1.1)]
-    stored = [rows(settings, query) for query in (EVENTS, ONLINE, "SELECT line, reason FROM quarantine ORDER BY line")]
-    again = loaded(settings, capsys, late, *options)
-    assert (again["loaded"], again["unchanged"], again["clients_changed"]) == (0, 1, 0)
-    assert [
-        rows(settings, query) for query in (EVENTS, ONLINE, "SELECT line, reason FROM quarantine ORDER BY line")
-    ] == stored
-
-
 def test_a_pipeline_that_returns_an_unknown_category_changes_nothing(
     settings: Settings, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -236,4 +177,4 @@ def test_a_pipeline_that_returns_an_unknown_category_changes_nothing(
     line = (1, 7, "2020-01-01T10:00:00Z", "1", "toys", "", "")
     assert run(settings, "load", payments(tmp_path / "payments.csv", [line])) == 1
     assert "returns 1 values outside the categories of shop. Nothing was changed." in capsys.readouterr().err
-    assert rows(settings, EVENTS) == []
+    assert rows(settings, "SELECT event_id FROM feature_history") == []

@@ -7,18 +7,18 @@ import random
 import struct
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from card_payments import CARDS, payment, payments
 from db_init.__main__ import main
 from db_init.engines.duckdb import open_duckdb
 from db_init.engines.spark import open_spark
 from db_init.settings import Settings
-from loans import Capture, loaded, loan, rows, run, write
+from loans import Capture, applied, loaded, loan, rows, run, write
 from running import free_port
 from spark_cluster import MISSING, standalone
 
@@ -72,7 +72,8 @@ def dirty(file: Path, clients: int) -> Path:
 GOOD_BY_NOW = "UPDATE quarantine SET row = jsonb_set(row, '{loan_amount}', '\"77\"') WHERE reason LIKE 'loan_amount%'"
 
 
-def load_by_spark(settings: Settings, *arguments: object) -> subprocess.CompletedProcess[str]:
+def in_a_process(settings: Settings, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """A load by Spark, as a command."""
     return subprocess.run(
         [sys.executable, "-m", "db_init", "load", *map(str, arguments), "--engine", "spark"],
         env=os.environ | {"DB_INIT_DATABASE_URL": settings.database_url.get_secret_value()},
@@ -82,11 +83,9 @@ def load_by_spark(settings: Settings, *arguments: object) -> subprocess.Complete
     )
 
 
-def loaded_by_spark(settings: Settings, *arguments: object) -> dict[str, Any]:
-    done = load_by_spark(settings, *arguments, "--report", "json")
-    assert done.returncode == 0, done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report
+def loaded_by_spark(settings: Settings, capsys: Capture, file: Path, *options: object) -> dict[str, Any]:
+    """In this process: all loads share one Java, which has been slow once."""
+    return loaded(settings, capsys, file, "--engine", "spark", *options)
 
 
 def halves(folder: Path, clients: int) -> tuple[Path, Path]:
@@ -115,7 +114,7 @@ def test_spark_and_duckdb_agree_row_for_row(settings: Settings, tmp_path: Path, 
     by_duckdb = [found(settings, loaded(settings, capsys, file)) for file in (part, whole)]
     emptied(settings)
     by_spark = [
-        found(settings, loaded_by_spark(settings, file, "--spark-master", "local[2]")) for file in (part, whole)
+        found(settings, loaded_by_spark(settings, capsys, file, "--spark-master", "local[2]")) for file in (part, whole)
     ]
     for one, other in zip(by_duckdb, by_spark, strict=True):
         for expected, made in zip(one, other, strict=True):
@@ -135,7 +134,9 @@ def test_a_cluster_and_duckdb_agree_row_for_row(settings: Settings, tmp_path: Pa
     emptied(settings)
     loaded(settings, capsys, part)
     with standalone(tmp_path) as cluster:
-        made = found(settings, loaded_by_spark(settings, whole, "--spark-master", cluster.master))
+        done = in_a_process(settings, whole, "--spark-master", cluster.master, "--report", "json")
+        assert done.returncode == 0, done.stderr
+        made = found(settings, json.loads(done.stdout))
         assert [len(list(worker.glob("app-*"))) for worker in cluster.folders] == [1, 1]
     for one, other in zip(expected, made, strict=True):
         assert one == other
@@ -150,12 +151,12 @@ def test_spark_takes_lines_out_of_quarantine_as_duckdb_does(
 ) -> None:
     whole = dirty(tmp_path / "whole.csv", 150)
     made = []
-    for retry in (partial(loaded, settings, capsys), partial(loaded_by_spark, settings, "--spark-master", "local[1]")):
+    for options in ((), ("--engine", "spark", "--spark-master", "local[1]")):
         emptied(settings)
         loaded(settings, capsys, whole)
         with psycopg.connect(settings.database_url.get_secret_value()) as connection:
             connection.execute(GOOD_BY_NOW)
-        made.append(found(settings, retry("--retry-quarantined")))
+        made.append(found(settings, loaded(settings, capsys, "--retry-quarantined", *options)))
     for one, other in zip(*made, strict=True):
         assert one == other
     assert made[1][0]["loaded"] > 0
@@ -166,7 +167,7 @@ def test_spark_takes_lines_out_of_quarantine_as_duckdb_does(
 def test_a_master_that_does_not_answer_is_one_line(settings: Settings, loans_file: Path) -> None:
     write(loans_file, [loan(1)])
     master = f"spark://127.0.0.1:{free_port()}"
-    done = load_by_spark(settings, loans_file, "--spark-master", master)
+    done = in_a_process(settings, loans_file, "--spark-master", master)
     assert done.returncode == 1
     assert done.stderr == f"No Spark master answers at {master}: check the address, and that it runs.\n"
 
@@ -194,6 +195,42 @@ def test_spark_and_duckdb_write_each_number_and_text_alike(tmp_path: Path) -> No
     by_duckdb, by_spark = written
     assert [(one, other) for one, other in zip(by_duckdb, by_spark, strict=True) if one != other] == []
     assert len(by_spark) == len(numbers)
+
+
+EVENTS = "SELECT event_id, said::text FROM feature_history WHERE event_id IS NOT NULL ORDER BY event_id"
+ONLINE = "SELECT client_id, v::text, times::text FROM online_features ORDER BY client_id"
+PAYMENTS = [payment(1, "2020-01-01T10:00:00Z", "1.1"), payment(2, "2020-03-01T10:00:00Z", "2.2"),
+            payment(3, "2020-05-01T10:00:00Z", "3.3")]  # fmt: skip
+LATE = [payment(4, "2020-02-01T10:00:00Z", "4.4"), payment(5, "2020-02-01T10:00:00Z", "-1"),
+        payment(1, "2020-01-01T10:00:00Z", "9.9"), payment(6, "2020-13-01T10:00:00Z"), payment(7, "2999-01-01T10:00:00Z")]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "spark"])
+def test_card_payments_have_every_guarantee_of_loans(
+    settings: Settings, tmp_path: Path, capsys: Capture, engine: str
+) -> None:
+    if engine == "spark" and MISSING is not None:
+        pytest.skip(MISSING)
+    options = ("--engine", engine, *(("--spark-master", "local[1]") if engine == "spark" else ()))
+    assert applied(settings, capsys, CARDS / "cards.toml")[0] == 0
+    first, late = payments(tmp_path / "first.csv", PAYMENTS), payments(tmp_path / "late.csv", LATE)
+    assert loaded(settings, capsys, first, *options)["loaded"] == 3
+    report = loaded(settings, capsys, late, *options)
+    assert report["loaded"] == 1
+    assert report["quarantined"] == {
+        "amount_negative": 1, "payment_conflict": 1, "paid_at_unreadable": 1, "event_in_future": 1
+    }  # fmt: skip
+    spent = [
+        (event, json.loads(said)["payments"], json.loads(said)["spent_90_days"])
+        for event, said in rows(settings, EVENTS)
+    ]
+    assert spent == [(1, 0, None), (2, 2, 5.5), (3, 3, 6.6), (4, 1, 1.1)]
+    stored = [rows(settings, query) for query in (EVENTS, ONLINE, "SELECT line, reason FROM quarantine ORDER BY line")]
+    again = loaded(settings, capsys, late, *options)
+    assert (again["loaded"], again["unchanged"], again["clients_changed"]) == (0, 1, 0)
+    assert [
+        rows(settings, query) for query in (EVENTS, ONLINE, "SELECT line, reason FROM quarantine ORDER BY line")
+    ] == stored
 
 
 def test_without_spark_one_line_says_how_to_get_it(settings: Settings, loans_file: Path) -> None:
