@@ -12,7 +12,8 @@ DATA_DIR ?= .data
 # Of tests: one more than there are cores, because some wait for containers, at most four.
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4)))
 PACKAGES := shared_schemas decision_log console service_kit feature_service prediction_service db_init local_stack
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Python compiles what it imports, once. To compile all that is installed takes as long as to install it.
+INSTALL = -m pip --disable-pip-version-check --quiet install --no-compile
 SOURCES := $(foreach package,$(PACKAGES),$(package)/src/$(package))
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" $(foreach package,$(PACKAGES),--no-emit-package $(subst _,-,$(package)))
@@ -29,7 +30,8 @@ run: $(VENV)/run.stamp  ## everything on this machine, without Docker; DATA=loan
 demo-drift: $(VENV)/run.stamp  ## two simulated years with a drift half way, through a stack of their own (minutes); what alarmed when
 	@exec $(BIN)/python -m local_stack.demo_drift $(ARGS)
 
-test: $(VENV)/dev.stamp $(VENV)/emulator.stamp lint  ## lint, types and every test this machine can run (REQUIRE_DOCKER=1: fail without Docker)
+test: | $(BIN)/python  ## lint, types and every test this machine can run (REQUIRE_DOCKER=1: fail without Docker)
+	@$(MAKE) --no-print-directory --jobs 2 $(VENV)/emulator.stamp lint
 	@tests/docker-or-say-so && stack=tests/stack || { [ -z "$$REQUIRE_DOCKER" ] && stack=; } && \
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope -m "not alone" --ignore tests/stack/test_swarm.py \
 		tests/unit tests/contract tests/integration tests/handbook tests/browser $$stack && \
@@ -114,19 +116,19 @@ $(BIN)/python:
 # Third-party packages come first and with hashes; ours are linked in place, so that an edit needs no new install.
 $(VENV)/run.stamp: requirements/local_stack.txt $(PACKAGES:%=%/pyproject.toml) | $(BIN)/python
 	@echo "installing what the stack needs (about a minute on the first run)"
-	@$(PIP) install --require-hashes -r requirements/local_stack.txt
-	@$(PIP) install --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
+	@$(BIN)/python $(INSTALL) --require-hashes -r requirements/local_stack.txt
+	@$(BIN)/python $(INSTALL) --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt $(PACKAGES:%=%/pyproject.toml) | $(BIN)/python
 	@echo "installing what the tests need"
-	@$(PIP) install --require-hashes -r requirements/dev.txt
-	@$(PIP) install --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
+	@$(BIN)/python $(INSTALL) --require-hashes -r requirements/dev.txt
+	@$(BIN)/python $(INSTALL) --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
 	@touch $@ $(VENV)/run.stamp
 
 # An environment of its own: it pins another botocore than the services.
 $(VENV)/emulator.stamp: requirements/dynamodb_emulator.txt | $(BIN)/python
 	@echo "installing the emulator of DynamoDB"
 	@$(PYTHON) -m venv --clear $(VENV)/emulator
-	@$(VENV)/emulator/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/dynamodb_emulator.txt
+	@$(VENV)/emulator/bin/python $(INSTALL) --require-hashes -r requirements/dynamodb_emulator.txt
 	@touch $@
