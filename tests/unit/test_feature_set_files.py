@@ -51,6 +51,53 @@ def test_names_that_cannot_be_are_told(tmp_path: Path, capsys: Capture, name: st
     assert line.startswith(f"line 7: feature.name: {said}")
 
 
+SOURCE = """
+[entity]
+group = "home"
+[outcome]
+column = "bad"
+[source]
+pipeline = "pipeline.py"
+event_id = "number"
+event_time = "at"
+"""
+COLUMN = "[source.columns.{}]\n"
+MISTAKES_OF_SOURCES = [
+    (COLUMN.format("bad") + 'type = "text"', "columns.bad: bad is the outcome, which is not known at the time of an event"),
+    (COLUMN.format("BAD") + 'type = "text"', "columns.BAD: bad is the outcome, which is not known at the time of an event"),
+    (COLUMN.format("home") + 'type = "text"', "columns.home: home is the column of entity.group"),
+    (COLUMN.format("client_id") + 'type = "text"', "columns.client_id: client_id is what a pipeline calls the client"),
+    (COLUMN.format("x") + 'type = "text"\n' + COLUMN.format("X") + 'type = "text"', "columns.X: x differs in case only"),
+    (COLUMN.format("AT") + 'type = "date"', "columns.AT: at differs in case only"),
+    (COLUMN.format("__line") + 'type = "text"', "columns.__line: __line begins with two underscores"),
+    (COLUMN.format('""') + 'type = "text"', "columns.: it is no name of a column"),
+    (COLUMN.format("x") + 'type = "text"\nminimum = 1', "columns.x: a column of type text has no bounds"),
+    (COLUMN.format("x") + 'type = "number"\nminimum = nan', "columns.x: a bound is a finite number"),
+    (COLUMN.format("x") + 'type = "number"\nminimum = 5\nbelow = 5', "columns.x: the bounds exclude every value"),
+    (COLUMN.format("x") + 'type = "text"\nvalues = {a = 1, A = 2}', "columns.x: values has a text twice"),
+    (COLUMN.format("x") + f'type = "text"\nvalues = {{a = {1 << 63}}}', "columns.x: values has a number that 64 bits do not hold"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "said"), MISTAKES_OF_SOURCES)
+def test_columns_of_raw_events_that_no_load_could_keep_are_told(
+    tmp_path: Path, capsys: Capture, column: str, said: str
+) -> None:
+    (tmp_path / "pipeline.py").touch()
+    text = HEAD + SOURCE + column + "\n" + FEATURE.format("a")
+    [line] = checked(tmp_path / "set.toml", text, capsys)
+    assert line.partition(": ")[2].startswith(f"source.{said}")
+
+
+def test_years_are_counted_since_a_date(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "pipeline.py").touch()
+    feature = FEATURE.format("a").replace("number", "integer") + 'completed_years_since = "x"\n'
+    text = HEAD + SOURCE + COLUMN.format("x") + 'type = "text"\n' + feature
+    assert checked(tmp_path / "set.toml", text, capsys) == [
+        "line 17: feature.completed_years_since of a: x is not of type date"
+    ]
+
+
 def test_names_that_are_sql_keywords_or_63_characters_long_are_names(tmp_path: Path, capsys: Capture) -> None:
     text = HEAD + "".join(FEATURE.format(name) for name in ("select", "order", "x" * 63))
     assert checked(tmp_path / "set.toml", text, capsys) == []

@@ -19,6 +19,10 @@ class Engine(Protocol):
     @property
     def dialect(self) -> Dialect: ...
 
+    @property
+    def refusals(self) -> tuple[type[Exception], ...]:
+        """What it raises where values cannot be computed, and the engine itself is well."""
+
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query. They are few."""
 

@@ -39,7 +39,8 @@ class Dialect:
         day = self.day.format(expression)
         made = {
             "number": self.number.format(expression),
-            "whole": f"CAST({expression} AS STRING)",
+            # Ibis leaves out a cast to the type that it believes an expression to have.
+            "whole": f"CAST(CAST({expression} AS BIGINT) AS STRING)",
             "text": self.text.format(expression),
             "texts": self.texts.format(expression),
             "date": f"""'"' || {day} || '"'""",

@@ -28,6 +28,7 @@ class DuckDB:
     """A database in a temporary folder, which goes with it."""
 
     dialect = DUCKDB
+    refusals: tuple[type[Exception], ...] = (duckdb.DataError, duckdb.ProgrammingError)
 
     def __init__(self, folder: Path, memory: str) -> None:
         self.folder = folder

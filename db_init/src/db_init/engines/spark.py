@@ -29,6 +29,7 @@ class Spark:
     """Each table is a folder of Parquet files and a view of it. DuckDB reads the file, and counts."""
 
     dialect = SPARK
+    refusals: tuple[type[Exception], ...] = ()  # of a job of Spark, open_spark explains all
 
     def __init__(self, duckdb: DuckDB, session: Any) -> None:
         from ibis.backends.pyspark.datatypes import PySparkSchema  # noqa: PLC0415  # an optional extra

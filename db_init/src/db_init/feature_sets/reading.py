@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from db_init.errors import LoadError
+from db_init.feature_sets.sources import source_mistakes
 from db_init.feature_sets.toml_lines import TomlLines
 from shared_schemas.feature_sets import (
     MAX_FEATURES,
@@ -66,6 +67,11 @@ def read_feature_set(file: Path) -> FeatureSet:
         feature_set = FeatureSet.model_validate(document)
     except ValidationError as error:
         mistakes += [mistake for details in error.errors() for mistake in _explained(details, document, lines)]
+    if mistakes:
+        raise FeatureSetRefused(file, mistakes)
+    for path, message in source_mistakes(feature_set):
+        key = ".".join(str(part) for part in path if isinstance(part, str))
+        mistakes.append(Mistake(lines.line(path), _named(key, path, document), message))
     if mistakes:
         raise FeatureSetRefused(file, mistakes)
     _check_pipeline(file, feature_set, lines)

@@ -7,7 +7,7 @@ import psycopg
 from db_init.database import copy_in, copy_out
 from db_init.engines import Engine
 from db_init.loading.events.parse import source_kinds
-from db_init.loading.names import CLIENT, EVENT, GROUP, OUTCOME, REASON, TIME
+from db_init.loading.names import CLIENT, EVENT, GROUP, OUTCOME, REASON, SAID, TIME
 from shared_schemas.feature_sets import Source
 
 _STORED = (Path(__file__).parents[1] / "sql" / "stored_events.sql").read_text(encoding="utf-8")
@@ -46,6 +46,6 @@ def _spread(engine: Engine, source: Source) -> None:
     said_raw = dialect.json_fields("raw", kinds | {GROUP: "string"})
     query = f"""
         SELECT event_id AS {EVENT}, client_id AS {CLIENT}, {time} AS {TIME}{columns},
-               outcome AS {OUTCOME}, r.{GROUP} AS {GROUP}, said
+               outcome AS {OUTCOME}, r.{GROUP} AS {GROUP}, said AS {SAID}
           FROM (SELECT *, {said_raw} AS r FROM fetched) AS read"""
     engine.make("stored", query)

@@ -5,38 +5,42 @@ from typing import Any
 
 import ibis
 
-from db_init.loading.names import EVENT, LINE
+from db_init.loading.names import EVENT, LINE, VERDICT
 
 Table = Any
+Column = Any
 
 
 def judged(lines: Table, columns: Sequence[str]) -> Table:
-    """Lines that were parsed without a reason, and stored events as line 0: each with its `verdict`.
+    """Lines that were parsed without a reason, and stored events as line 0: each with its verdict.
 
     `keep` (the first line of an event), `stored` (line 0), `unchanged` (as stored), `dropped` (as an earlier line), or
     `conflict` (an event id seen before with other content). `columns` are those of an event.
     """
-    counted = lines.group_by(EVENT).agg(lines=lines.count())
-    repeated = counted.filter(counted.lines > 1)
+    counted = lines.group_by(EVENT).agg(__lines=lines.count())
+    repeated = counted.filter(counted["__lines"] > 1)
     once = lines.anti_join(repeated, EVENT)
-    once = once.mutate(verdict=(once[LINE] == 0).ifelse("stored", "keep"))
+    once = once.mutate(**{VERDICT: (once[LINE] == 0).ifelse("stored", "keep")})
     return once.union(_judged_together(lines.semi_join(repeated, EVENT), columns))
 
 
 def _judged_together(lines: Table, columns: Sequence[str]) -> Table:
     first = ibis.window(group_by=lines[EVENT], order_by=lines[LINE])
-    content = ibis.literal("")
-    for name in columns[1:]:
-        content = content.concat("|", lines[name].cast("string").fill_null(""))
-    marked = lines.mutate(content=content)
-    marked = marked.mutate(
-        first_content=marked.content.first().over(first), first_line=marked[LINE].first().over(first)
-    )
+    content = ibis.literal("").concat(*(_counted(lines[name]) for name in columns[1:]))
+    marked = lines.mutate(__content=content)
+    first_content, first_line = marked["__content"].first().over(first), marked[LINE].first().over(first)
+    marked = marked.mutate(__first_content=first_content, __first_line=first_line)
     verdict = ibis.cases(
         (marked[LINE] == 0, "stored"),
-        (marked[LINE] == marked.first_line, "keep"),
-        (marked.content != marked.first_content, "conflict"),
-        (marked.first_line == 0, "unchanged"),
+        (marked[LINE] == marked["__first_line"], "keep"),
+        (marked["__content"] != marked["__first_content"], "conflict"),
+        (marked["__first_line"] == 0, "unchanged"),
         else_="dropped",
     )
-    return marked.mutate(verdict=verdict).drop("content", "first_content", "first_line")
+    return marked.mutate(**{VERDICT: verdict}).drop("__content", "__first_content", "__first_line")
+
+
+def _counted(column: Column) -> Column:
+    """A text that tells a value from every other one, whatever stands after it: its length comes first."""
+    text = column.cast("string")
+    return text.length().cast("string").concat(":", text).fill_null("-")

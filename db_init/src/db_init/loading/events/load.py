@@ -19,9 +19,10 @@ from db_init.feature_sets.stored import Applied, applied_set
 from db_init.history import kept_since, prepare_years
 from db_init.loading.events import pipelines
 from db_init.loading.events.comparing import fetch_stored
+from db_init.loading.events.computing import compute
 from db_init.loading.events.judge import judged
 from db_init.loading.events.parse import event_columns, needed_columns, parsed, source_kinds
-from db_init.loading.names import CLIENT, EVENT, GROUP, LINE, OUTCOME, REASON, TIME
+from db_init.loading.names import CLIENT, EVENT, GROUP, LINE, OUTCOME, REASON, SAID, TIME, VERDICT
 from db_init.loading.quarantine import fetch_refused, settle, store_refused
 from db_init.loading.report import Report
 from db_init.progress import Steps
@@ -40,7 +41,7 @@ _SEQUENCE = "SELECT nextval(pg_get_serial_sequence('feature_history', 'seq'))"
 _FRESH_HISTORY = f"""
     SELECT e.*, s.{EVENT} IS NOT NULL AS replaces
       FROM everyone AS e LEFT JOIN stored AS s ON s.{EVENT} = e.event_id
-     WHERE s.{EVENT} IS NULL OR e.said <> s.said"""
+     WHERE s.{EVENT} IS NULL OR e.said <> s.{SAID}"""
 _FRESH_ONLINE = """
     SELECT client_id, event_timestamp, said
       FROM (SELECT client_id, event_timestamp, said,
@@ -141,7 +142,7 @@ def _judge(work: _Work) -> None:
     good = lines.filter(lines[REASON].isnull()).select(LINE, *columns)
     known = stored.mutate(**{LINE: ibis.literal(0, "int64")}).select(LINE, *columns)
     engine.keep("judged", judged(good.union(known), columns))
-    verdicts = dict(engine.ask("SELECT verdict, count(*) FROM judged GROUP BY verdict"))
+    verdicts = dict(engine.ask(f"SELECT {VERDICT}, count(*) FROM judged GROUP BY {VERDICT}"))
     work.report.loaded = verdicts.get("keep", 0)
     work.report.unchanged = verdicts.get("unchanged", 0)
     work.report.dropped = verdicts.get("dropped", 0)
@@ -161,7 +162,7 @@ def _refused(dialect: Dialect, columns: tuple[str, ...], event_id: str) -> str:
     return f"""
         SELECT {LINE}, {REASON} AS reason, {row} AS row FROM lines JOIN raw USING ({LINE}) WHERE {REASON} IS NOT NULL
         UNION ALL
-        SELECT {LINE}, {conflict} AS reason, {row} AS row FROM judged JOIN raw USING ({LINE}) WHERE verdict = 'conflict'
+        SELECT {LINE}, {conflict} AS reason, {row} AS row FROM judged JOIN raw USING ({LINE}) WHERE {VERDICT} = 'conflict'
         UNION ALL
         SELECT {LINE}, 'malformed_line' AS reason, {line} AS row FROM malformed"""
 
@@ -170,41 +171,25 @@ def _compute(work: _Work) -> None:
     """Tables `fresh_history` (new events, and stored ones whose features change) and `fresh_online`."""
     engine, source = work.engine, work.source
     table = engine.table("judged")
-    kept = table.filter(table.verdict.isin(["keep", "stored"]))
+    kept = table.filter(table[VERDICT].isin(["keep", "stored"]))
     changed = kept.filter(kept[LINE] > 0).select(CLIENT).distinct()
     events = kept.semi_join(changed, CLIENT).select(
         **{pipelines.CLIENT_ID: CLIENT, source.event_id: EVENT, source.event_time: TIME},
         **{name: name for name in source_kinds(source) if name != pipelines.CLIENT_ID},
     )
     events = engine.keep("events", events)
-    columns = pipelines.features(events, work.applied, source)
-    computed = events.select(
-        **{EVENT: events[source.event_id]}, **{f"__f{n}": one for n, one in enumerate(columns.values())}
-    )
-    engine.keep("computed", computed)
-    _check_categories(work, list(columns))
+    keys = compute(engine, events, work.applied, source)
     instant = engine.dialect.instant.format(f"j.{TIME}")
     # Rows are put in order before there is JSON, which is too wide to sort in little memory.
     everyone = f"""
         SELECT j.{LINE}, j.{CLIENT} AS client_id, {instant} AS event_timestamp, j.{EVENT} AS event_id,
-               {_said(work, list(columns))} AS said, CASE WHEN j.{LINE} > 0 THEN {_kept_raw(work)} END AS raw,
+               {_said(work, keys)} AS said, CASE WHEN j.{LINE} > 0 THEN {_kept_raw(work)} END AS raw,
                j.{OUTCOME} AS outcome
-          FROM (SELECT * FROM judged JOIN computed USING ({EVENT}) WHERE verdict IN ('keep', 'stored')
+          FROM (SELECT * FROM judged JOIN computed USING ({EVENT}) WHERE {VERDICT} IN ('keep', 'stored')
                 {engine.dialect.together(CLIENT, f"{TIME}, {EVENT}")}) AS j"""
     engine.make("everyone", everyone)
     engine.make("fresh_history", _FRESH_HISTORY)
     engine.make("fresh_online", _FRESH_ONLINE)
-
-
-def _check_categories(work: _Work, keys: list[str]) -> None:
-    declared = {one.key: one for one in (*work.feature_set.features, *work.applied.retained)}
-    for position, key in enumerate(keys):
-        if categories := declared[key].categories:
-            known = ", ".join(map(work.engine.dialect.literal, categories))
-            [[unknown]] = work.engine.ask(f"SELECT count(*) FROM computed WHERE __f{position} NOT IN ({known})")
-            if unknown:
-                file = work.applied.folder / work.source.pipeline
-                raise pipelines.PipelineRefused(file, f"returns {unknown:,} values outside the categories of {key}")
 
 
 def _said(work: _Work, keys: list[str]) -> str:
@@ -214,7 +199,8 @@ def _said(work: _Work, keys: list[str]) -> str:
     members = {key: dialect.json_value(f"j.__f{n}", _kind(declared[key])) for n, key in enumerate(keys)}
     for feature in (*work.feature_set.features, *work.applied.retained):
         if pipelines.dated(feature, work.source):
-            column = dialect.identifier(str(feature.completed_years_since))
+            since = str(feature.completed_years_since)
+            column = TIME if since == work.source.event_time else dialect.identifier(since)
             members[feature.key] = dialect.json_value(f"j.{column}", "since")
     order = {key: place for place, key in enumerate(work.applied.keys)}
     return dialect.json_object(sorted(members.items(), key=lambda member: order[member[0]]))

@@ -118,7 +118,8 @@ def _number(column: Column) -> Column:
 def _typed(column: Column, declared: SourceColumn) -> Column:
     if declared.values:
         text = _text(column).upper()
-        known = [(text == key.upper(), value) for key, value in declared.values.items()]
+        # The engine's capitals on both sides: Python's are others (of ß, for one).
+        known = [(text == ibis.literal(key).upper(), value) for key, value in declared.values.items()]
         return ibis.cases(*known, else_=ibis.null("int64")).cast("int64")
     kinds = {"integer": lambda: _extracted(column, _WHOLE).try_cast("int64"), "number": lambda: _number(column)}
     value = kinds.get(declared.type, lambda: _date(column) if declared.type == "date" else _text(column))()

@@ -22,6 +22,7 @@ from ibis.common.exceptions import IbisError
 
 from db_init.errors import LoadError
 from db_init.feature_sets.stored import Applied
+from db_init.loading.events.windows import CHANCE, sees_too_much
 from shared_schemas.feature_sets import Feature, Source
 
 Table = Any
@@ -62,19 +63,20 @@ def _returned(file: Path, events: Table, outcome: str | None) -> Mapping[str, An
         raise PipelineRefused(file, "is not there; name the set's TOML file with --feature-set")
     try:
         returned = runpy.run_path(str(file))["features"](events)
-    except Exception as error:  # whatever a stranger's code raises
+    except (Exception, SystemExit) as error:  # whatever a stranger's code raises
         raise PipelineRefused(file, _why(error, outcome)) from error
     if not isinstance(returned, dict):
         raise PipelineRefused(file, f"returns {type(returned).__name__}, not a dict of columns")
     return returned
 
 
-def _why(error: Exception, outcome: str | None) -> str:
+def _why(error: BaseException, outcome: str | None) -> str:
     if outcome is not None and isinstance(error, (AttributeError, IbisError)) and outcome in str(error):
         return f"reads the outcome {outcome}, which is not known at the time of an event"
     if isinstance(error, KeyError) and error.args == ("features",):
         return "has no function features"
-    return f"raises {type(error).__name__}: {error}"
+    said = " ".join(str(error).split())
+    return f"raises {type(error).__name__}" + (f": {said}" if said else "")
 
 
 def _checked(file: Path, events: Table, source: Source, feature: Feature, column: Any) -> Column:
@@ -85,7 +87,7 @@ def _checked(file: Path, events: Table, source: Source, feature: Feature, column
     for why in _looks_elsewhere(column, events, source):
         raise PipelineRefused(file, f"computes {feature.name} from {why}")
     kind = {"integer": "int64", "flag": "int64", "number": "float64"}.get(feature.type, "string")
-    return _divided_by_client(column, events).cast(kind)
+    return _prepared(column, events).cast(kind)
 
 
 def _fits(kind: Any, feature: Feature) -> bool:
@@ -101,42 +103,28 @@ def _looks_elsewhere(column: Column, events: Table, source: Source) -> Iterator[
     if any(relation != events.op() for relation in node.find(ops.Relation)):
         yield "another table, so that its length is not that of events"
         return
+    if node.find(CHANCE):
+        yield "the time of the load, or from chance, so that a second load would change it"
     windows = node.find(ops.WindowFunction)
     inside = {window.func for window in windows}
     if any(one not in inside for one in node.find((ops.Reduction, ops.Analytic))):
         yield "all events at once: give each sum, count or rank its window"
     for window in windows:
-        if why := _sees_too_much(window, source):
+        if why := sees_too_much(window, source):
             yield why
 
 
-def _sees_too_much(window: Any, source: Source) -> str | None:
-    if len(window.order_by) != 1 or not window.order_by[0].ascending:
-        return f"a window without one ascending order of {source.event_time}"
-    fields = {field.name for field in window.order_by[0].find(ops.Field)}
-    if fields != {source.event_time}:
-        return f"a window in another order than that of {source.event_time}"
-    if isinstance(window.func, (ops.MinRank, ops.DenseRank)):
-        return None
-    if isinstance(window.func, ops.Analytic):
-        return "an order among events of one time: only rank and dense_rank do without"
-    ends_before = window.end is not None and window.end.preceding and _positive(window.end.value)
-    return None if window.how == "range" and ends_before else "a window that does not end before the time of the event"
-
-
-def _positive(value: Any) -> bool:
-    amounts = [one.value for one in value.find(ops.Literal)] if not isinstance(value, ops.Literal) else [value.value]
-    return bool(amounts) and all(amount is not None and amount > type(amount)(0) for amount in amounts)
-
-
-def _divided_by_client(column: Column, events: Table) -> Column:
+def _prepared(column: Column, events: Table) -> Column:
+    """Every window divided by client, and every count of seconds a whole number: DuckDB counts fractions, Spark does not."""
     client = events[CLIENT_ID].op()
 
-    def divided(node: Any, changed: Mapping[str, Any] | None) -> Any:
+    def prepared(node: Any, changed: Mapping[str, Any] | None) -> Any:
+        parts = dict(changed or dict(zip(node.__argnames__, node.__args__, strict=True)))
         if isinstance(node, ops.WindowFunction):
-            parts = dict(changed or dict(zip(node.__argnames__, node.__args__, strict=True)))
             others = tuple(one for one in parts["group_by"] if one != client)
             return ops.WindowFunction(**(parts | {"group_by": (client, *others)}))
+        if isinstance(node, ops.ExtractEpochSeconds) and node.arg.dtype.is_timestamp():
+            return ops.ExtractEpochSeconds(ops.TimestampTruncate(parts["arg"], "s"))
         return node.__recreate__(changed) if changed else node
 
-    return column.op().replace(divided).to_expr()
+    return column.op().replace(prepared).to_expr()

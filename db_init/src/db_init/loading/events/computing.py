@@ -1,0 +1,49 @@
+"""Computes the columns of a pipeline in an engine, and looks at the values that come out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ibis.common.exceptions import IbisError
+
+from db_init.engines import Engine
+from db_init.feature_sets.stored import Applied
+from db_init.loading.events import pipelines
+from db_init.loading.names import EVENT
+from shared_schemas.feature_sets import Feature, Source
+
+Table = Any
+Column = Any
+
+
+def compute(engine: Engine, events: Table, applied: Applied, source: Source) -> list[str]:
+    """Table `computed`: of each event the columns `__f0`, `__f1`, ... The keys of their features. Raises PipelineRefused."""
+    columns = pipelines.features(events, applied, source)
+    file = applied.folder / source.pipeline
+    chosen = {EVENT: events[source.event_id]} | {f"__f{n}": one for n, one in enumerate(columns.values())}
+    try:
+        engine.keep("computed", events.select(**chosen))
+    except (*engine.refusals, IbisError) as error:  # its message may hold values of clients
+        raise pipelines.PipelineRefused(file, _failed(engine, events, columns, error)) from error
+    declared = {one.key: one for one in (*applied.feature_set.features, *applied.retained)}
+    for position, key in enumerate(columns):
+        if allowed := _allowed(engine, declared[key]):
+            [[others]] = engine.ask(f"SELECT count(*) FROM computed WHERE __f{position} NOT IN ({', '.join(allowed)})")
+            if others:
+                kind = "outside the categories of" if declared[key].categories else "other than 0 and 1 as"
+                raise pipelines.PipelineRefused(file, f"returns {others:,} values {kind} {key}")
+    return list(columns)
+
+
+def _allowed(engine: Engine, feature: Feature) -> list[str]:
+    if feature.type == "flag":
+        return ["0", "1"]
+    return [engine.dialect.literal(category) for category in feature.categories or ()]
+
+
+def _failed(engine: Engine, events: Table, columns: Mapping[str, Column], error: Exception) -> str:
+    for key, column in columns.items():
+        try:
+            engine.keep("tried", events.select(tried=column))
+        except (*engine.refusals, IbisError) as found:
+            return f"cannot be computed for these events: {type(found).__name__} in {key}"
+    return f"cannot be computed for these events: {type(error).__name__}"

@@ -1,0 +1,65 @@
+"""Which windows a pipeline may have: those that see a client's events strictly before the time of the event."""
+
+from typing import Any
+
+import ibis.expr.operations as ops
+
+from shared_schemas.feature_sets import Source
+
+Node = Any
+
+CHANCE = (ops.TimestampNow, ops.DateNow, ops.RandomScalar, ops.RandomUUID)
+"""What a second load would compute otherwise."""
+
+_KEEPS_ORDER = (
+    ops.Cast, ops.Date, ops.DateTruncate, ops.TimestampTruncate, ops.ExtractEpochSeconds, ops.ExtractYear, ops.Floor, ops.Ceil,
+    ops.Round,
+)  # fmt: skip
+"""Of one event time and a later one, the values are in the same order, or equal."""
+
+
+_DIFFERENCES = (ops.Subtract, ops.TimestampDiff, ops.DateDiff, ops.TimestampDelta, ops.DateDelta)
+
+
+def sees_too_much(window: Node, source: Source) -> str | None:
+    """Why a window sees other events than those before the time of the event."""
+    if len(window.order_by) != 1 or not window.order_by[0].ascending:
+        return f"a window without one ascending order of {source.event_time}"
+    if not _in_order(window.order_by[0].arg, source.event_time):
+        return f"a window in another order than that of {source.event_time}"
+    if isinstance(window.func, (ops.MinRank, ops.DenseRank)):
+        return None
+    if isinstance(window.func, ops.Analytic):
+        return "an order among events of one time: only rank and dense_rank do without"
+    ends_before = window.end is not None and window.end.preceding and _positive(window.end.value)
+    return None if window.how == "range" and ends_before else "a window that does not end before the time of the event"
+
+
+def _in_order(node: Node, time: str) -> bool:
+    """Whether a value never falls as the event time rises."""
+    while not isinstance(node, ops.Field):
+        node = _rising_part(node)
+        if node is None:
+            return False
+    return bool(node.name == time)
+
+
+def _rising_part(node: Node) -> Node | None:
+    """What an expression rises with."""
+    part = None
+    if isinstance(node, _KEEPS_ORDER):
+        part = None if isinstance(node, ops.Cast) and node.to.is_string() else node.arg
+    elif isinstance(node, (ops.Add, ops.Multiply)) and isinstance(node.left, ops.Literal):
+        part = node.right if isinstance(node, ops.Add) or _positive(node.left) else None
+    elif isinstance(node, (ops.Add, *_DIFFERENCES)):
+        part = node.left if isinstance(node.right, ops.Literal) else None
+    elif isinstance(node, (ops.Multiply, ops.Divide, ops.FloorDivide)):
+        part = node.left if _positive(node.right) else None
+    return part
+
+
+def _positive(value: Node) -> bool:
+    if isinstance(value, ops.Cast):
+        return _positive(value.arg)
+    amount = value.value if isinstance(value, ops.Literal) else None
+    return amount is not None and bool(amount > type(amount)(0))
