@@ -63,6 +63,8 @@ REFUSED = [
     ("(_ for _ in ()).throw(ValueError('one\\ntwo'))", "raises ValueError: one two"),
     (f"{{'income': events.amount.sum().over({EARLIER.replace('=events', '=-events')})}}", "computes income from a window in another order than that of paid_at"),
     (f"{{'income': events.amount.sum().over({EARLIER.replace('s()', 's() * -1')})}}", "computes income from a window in another order"),
+    ("{'payments': ibis.rank().over(ibis.window(order_by=events.paid_at.cast('time')))}", "computes payments from a window in another order"),
+    ("{'payments': ibis.rank().over(ibis.window(order_by=events.paid_at.cast('string')))}", "computes payments from a window in another order"),
     (f"{{'payments': ibis.rank().over(ibis.window(order_by={SECOND} % 60))}}", "computes payments from a window in another order"),
     ("{'payments': (ibis.now().epoch_seconds() - events.paid_at.epoch_seconds())}", "computes payments from the time of the load"),
     ("{'income': ibis.random()}", "computes income from the time of the load, or from chance"),

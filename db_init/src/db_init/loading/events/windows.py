@@ -12,7 +12,7 @@ CHANCE = (ops.TimestampNow, ops.DateNow, ops.RandomScalar, ops.RandomUUID)
 """What a second load would compute otherwise."""
 
 _KEEPS_ORDER = (
-    ops.Cast, ops.Date, ops.DateTruncate, ops.TimestampTruncate, ops.ExtractEpochSeconds, ops.ExtractYear, ops.Floor, ops.Ceil,
+    ops.Date, ops.DateTruncate, ops.TimestampTruncate, ops.ExtractEpochSeconds, ops.ExtractYear, ops.Floor, ops.Ceil,
     ops.Round,
 )  # fmt: skip
 """Of one event time and a later one, the values are in the same order, or equal."""
@@ -47,8 +47,10 @@ def _in_order(node: Node, time: str) -> bool:
 def _rising_part(node: Node) -> Node | None:
     """What an expression rises with."""
     part = None
-    if isinstance(node, _KEEPS_ORDER):
-        part = None if isinstance(node, ops.Cast) and node.to.is_string() else node.arg
+    if isinstance(node, ops.Cast):  # not to a text, nor to the time of a day
+        part = node.arg if node.to.is_numeric() or node.to.is_date() or node.to.is_timestamp() else None
+    elif isinstance(node, _KEEPS_ORDER):
+        part = node.arg
     elif isinstance(node, (ops.Add, ops.Multiply)) and isinstance(node.left, ops.Literal):
         part = node.right if isinstance(node, ops.Add) or _positive(node.left) else None
     elif isinstance(node, (ops.Add, *_DIFFERENCES)):
