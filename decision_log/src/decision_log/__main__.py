@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 # Imports take seconds: what interrupts them ends the process, without a traceback.
 if __name__ == "__main__" and (on_interrupt := signal.getsignal(signal.SIGINT)) is signal.default_int_handler:
@@ -137,11 +138,18 @@ def verify(arguments: Arguments) -> int:
     return 0
 
 
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise CommandFailed(f"{file} is not text: it is no checkpoint.") from error
+
+
 def audit(arguments: Arguments, settings: Settings) -> int:
     from decision_log.commands.audit import Audit  # noqa: PLC0415
 
     verifier = _verifier(settings, arguments.key)
-    kept = [file.read_text() for file in arguments.checkpoint]
+    kept = [_text(file) for file in arguments.checkpoint]
     with connect(settings) as connection, _progress("checking") as progress:
         checking = Audit(connection, verifier, progress.advance)
         progress.total(checking.total())

@@ -38,6 +38,13 @@ def test_without_settings_the_commands_use_the_stack_that_runs(stack: Log, capsy
     )
 
 
+def test_a_file_that_is_no_checkpoint_is_named(stack: Log, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "kept"
+    file.write_bytes(b"\xff\xfe")
+    assert main(["audit", "--checkpoint", str(file)]) == 1
+    assert capsys.readouterr().err == f"{file} is not text: it is no checkpoint.\n"
+
+
 def test_without_settings_and_stack_the_way_out_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

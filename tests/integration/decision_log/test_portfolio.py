@@ -130,6 +130,15 @@ RETAINED = ServedSet(2, "e" * 64, RAISED, [FIRST])
 OTHER_VALUES = [row | {f"{FIRST.name}@2": 50} for row in ROWS]
 
 
+def test_a_folder_is_refused_before_anything_is_decided_and_recorded(log: Log, model_dir: Path, tmp_path: Path) -> None:
+    async def work(portfolio: Callable[[Options], Portfolio]) -> None:
+        with pytest.raises(IsADirectoryError, match="Is a directory; name a file"):
+            await portfolio(Options(tmp_path, record=True)).run()
+
+    assert scoring(log, model_dir, work) == 0
+    assert not tmp_path.with_name(f"{tmp_path.name}.parts").exists()
+
+
 def test_a_model_decides_with_older_versions_of_features_that_are_retained(
     log: Log, model_dir: Path, tmp_path: Path
 ) -> None:

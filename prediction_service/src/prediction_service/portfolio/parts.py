@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from errno import EISDIR
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -48,6 +49,8 @@ class OtherRun(Exception):
 class Parts:
     def __init__(self, file: Path, run: Mapping[str, str]) -> None:
         """Raises OtherRun and OSError."""
+        if file.is_dir():  # before anything is decided, and recorded
+            raise IsADirectoryError(EISDIR, "Is a directory; name a file", str(file))
         self._file = file
         self._folder = file.with_name(f"{file.name}.parts")
         self._run = run
