@@ -33,7 +33,6 @@ PAGES: dict[str, Address] = {
 }
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
@@ -50,7 +49,6 @@ def test_a_page_is_shown_whole_and_the_browser_refuses_nothing(
         assert shown.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_keeps_the_rules_of_accessibility(
@@ -64,7 +62,6 @@ def test_a_page_keeps_the_rules_of_accessibility(
         assert violations(shown.page) == []
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("width", [360, 2000])
 def test_the_narrowest_and_the_widest_screen_hold_every_page(windows: Windows, front: str, width: int) -> None:
     with windows.console(front, viewport={"width": width, "height": 900}) as shown:

@@ -15,8 +15,6 @@ from console_pages import Console, console, decision_id_of, violations
 from running import free_port
 from service_kit.access.keys import ApiKey, digest_of, new_key
 
-pytestmark = pytest.mark.timeout(600)
-
 
 @pytest.fixture
 def shown(chromium: Browser, front: str) -> Iterator[Console]:

@@ -16,7 +16,6 @@ PAGES = {
 }
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("width", [360, 390, 1280, 2000])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_fits_the_screen_and_the_browser_refuses_nothing(
@@ -33,7 +32,6 @@ def test_a_page_fits_the_screen_and_the_browser_refuses_nothing(
             assert shown.page.evaluate("document.documentElement.scrollWidth") <= width, page
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_keeps_the_rules_of_accessibility(

@@ -145,7 +145,6 @@ def cards(settings: Settings, capsys: Capture) -> Settings:
     return settings
 
 
-@pytest.mark.timeout(600)
 @given(st.lists(STEP, min_size=1, max_size=7))
 @hypothesis_settings(
     max_examples=40,

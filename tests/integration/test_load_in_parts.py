@@ -75,7 +75,6 @@ def loaded_in_turn(settings: Settings, folder: Path, files: list[list[Loan]]) ->
         return stored(connection)
 
 
-@pytest.mark.timeout(300)
 @given(parts())
 @hypothesis_settings(
     max_examples=50,

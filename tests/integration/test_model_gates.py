@@ -6,8 +6,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import credit_default
 from db_init.__main__ import main as db_init
 from db_init.settings import Settings
@@ -51,7 +49,6 @@ def distance_from_the_rate(metrics: dict[str, Any]) -> float:
     return abs(float(metrics["grouped"]["pooled"]["mean_probability"]) - float(metrics["base_rate"]["pr_auc"]))
 
 
-@pytest.mark.timeout(120)
 def test_a_strong_signal_is_found_and_calibrated(settings: Settings, tmp_path: Path) -> None:
     trained(settings, tmp_path, signal=3)
     metrics = metrics_of(tmp_path)
@@ -60,7 +57,6 @@ def test_a_strong_signal_is_found_and_calibrated(settings: Settings, tmp_path: P
     assert distance_from_the_rate(metrics) <= 0.002
 
 
-@pytest.mark.timeout(120)
 def test_a_realistic_signal_gives_exact_monotone_and_calibrated_tables(settings: Settings, tmp_path: Path) -> None:
     model = trained(settings, tmp_path, signal=1)
     metrics = metrics_of(tmp_path)

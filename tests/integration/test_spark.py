@@ -107,7 +107,6 @@ def emptied(settings: Settings) -> None:
         connection.execute("TRUNCATE feature_history, online_features, quarantine")
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 def test_spark_and_duckdb_agree_row_for_row(settings: Settings, tmp_path: Path, capsys: Capture) -> None:
     part, whole = halves(tmp_path, 4_900)
@@ -125,7 +124,6 @@ def test_spark_and_duckdb_agree_row_for_row(settings: Settings, tmp_path: Path, 
     assert min(report["dropped"], report["unchanged"], report["loaded"]) > 100
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 def test_a_cluster_and_duckdb_agree_row_for_row(settings: Settings, tmp_path: Path, capsys: Capture) -> None:
     part, whole = halves(tmp_path, 150)
@@ -144,7 +142,6 @@ def test_a_cluster_and_duckdb_agree_row_for_row(settings: Settings, tmp_path: Pa
     assert len(made[0]["quarantined"]) >= 12
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 def test_spark_takes_lines_out_of_quarantine_as_duckdb_does(
     settings: Settings, tmp_path: Path, capsys: Capture
@@ -172,7 +169,6 @@ def test_a_master_that_does_not_answer_is_one_line(settings: Settings, loans_fil
     assert done.stderr == f"No Spark master answers at {master}: check the address, and that it runs.\n"
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 def test_spark_and_duckdb_write_each_number_and_text_alike(tmp_path: Path) -> None:
     chance = random.Random(5)

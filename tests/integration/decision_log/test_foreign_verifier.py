@@ -19,7 +19,6 @@ _needs_go = pytest.mark.skipif(
 
 
 @_needs_go
-@pytest.mark.timeout(120)
 def test_go_finds_the_checkpoints_root_and_every_entry(log: Log, tmp_path: Path) -> None:
     log.sequenced(*(entry() for _ in range(600)))
     folder = tmp_path / "export"

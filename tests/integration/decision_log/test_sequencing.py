@@ -230,7 +230,6 @@ def recording(log: Log) -> Iterator[list[int]]:
         thread.join()
 
 
-@pytest.mark.timeout(300)
 def test_two_sequencers_that_are_killed_under_load_lose_nothing(log: Log, tmp_path: Path) -> None:
     running = [Process(log, tmp_path / f"said-{number}") for number in range(2)]
     try:

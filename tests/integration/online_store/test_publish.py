@@ -145,7 +145,6 @@ def test_after_a_restore_a_full_publish_makes_both_the_same(
     assert same(server, database, str(publishing.online_store))
 
 
-@pytest.mark.timeout(600)
 def test_a_publish_that_is_killed_ten_times_loses_nothing_and_brings_nothing_back(
     server: Server, database: str, settings: DbSettings, table: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
