@@ -9,7 +9,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA_DIR ?= .data
-# Of tests: one more than there are cores, because some wait for containers, at most four.
+# Of tests: one more than there are cores, because some wait, at most four.
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4)))
 PACKAGES := shared_schemas decision_log console service_kit feature_service prediction_service db_init local_stack
 # Python compiles what it imports, once. To compile all that is installed takes as long as to install it.
@@ -33,10 +33,10 @@ demo-drift: $(VENV)/run.stamp  ## two simulated years with a drift half way, thr
 test: | $(BIN)/python  ## lint, types and every test this machine can run (REQUIRE_DOCKER=1: fail without Docker)
 	@$(MAKE) --no-print-directory --jobs 2 $(VENV)/emulator.stamp lint
 	@tests/docker-or-say-so && stack=tests/stack || { [ -z "$$REQUIRE_DOCKER" ] && stack=; } && \
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope -m "not alone" --ignore tests/stack/test_swarm.py \
-		tests/unit tests/contract tests/integration tests/handbook tests/browser $$stack && \
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope -m alone \
-		$$(grep -rl --include='*.py' 'mark\.alone' tests/contract tests/integration)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope -m "not alone" \
+		tests/unit tests/contract tests/integration tests/handbook tests/browser && \
+	$(BIN)/python -m pytest -m alone $$(grep -rl --include='*.py' 'mark\.alone' tests/contract tests/integration) && \
+	{ [ -z "$$stack" ] || $(BIN)/python -m pytest $$stack --ignore tests/stack/test_swarm.py; }
 	@echo "left out: the real clients of Feast, Triton, KServe, MLflow and Java (make test-clients); a swarm (make test-swarm)"
 
 test-clients: $(VENV)/dev.stamp  ## the real clients of Feast, Triton, KServe, MLflow and Java, and generated ones, in environments of their own (1 GB, minutes)

@@ -6,7 +6,6 @@ from xdist.scheduler import LoadScopeScheduling
 
 _WHOLE = ("tests/stack", "tests/browser")
 LONGEST = (
-    "tests/stack",
     "tests/browser",
     "tests/handbook/test_pages.py",
     "tests/integration/decision_log/test_killed.py",
