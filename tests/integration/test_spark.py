@@ -72,6 +72,10 @@ def dirty(file: Path, clients: int) -> Path:
 GOOD_BY_NOW = "UPDATE quarantine SET row = jsonb_set(row, '{loan_amount}', '\"77\"') WHERE reason LIKE 'loan_amount%'"
 
 
+BY_SPARK = ("--engine", "spark", "--spark-master")
+"""All loads in this process share one Java, which has been slow once."""
+
+
 def in_a_process(settings: Settings, *arguments: object) -> subprocess.CompletedProcess[str]:
     """A load by Spark, as a command."""
     return subprocess.run(
@@ -81,11 +85,6 @@ def in_a_process(settings: Settings, *arguments: object) -> subprocess.Completed
         text=True,
         check=False,
     )
-
-
-def loaded_by_spark(settings: Settings, capsys: Capture, file: Path, *options: object) -> dict[str, Any]:
-    """In this process: all loads share one Java, which has been slow once."""
-    return loaded(settings, capsys, file, "--engine", "spark", *options)
 
 
 def halves(folder: Path, clients: int) -> tuple[Path, Path]:
@@ -112,9 +111,7 @@ def test_spark_and_duckdb_agree_row_for_row(settings: Settings, tmp_path: Path, 
     part, whole = halves(tmp_path, 4_900)
     by_duckdb = [found(settings, loaded(settings, capsys, file)) for file in (part, whole)]
     emptied(settings)
-    by_spark = [
-        found(settings, loaded_by_spark(settings, capsys, file, "--spark-master", "local[2]")) for file in (part, whole)
-    ]
+    by_spark = [found(settings, loaded(settings, capsys, file, *BY_SPARK, "local[2]")) for file in (part, whole)]
     for one, other in zip(by_duckdb, by_spark, strict=True):
         for expected, made in zip(one, other, strict=True):
             assert expected == made
@@ -148,7 +145,7 @@ def test_spark_takes_lines_out_of_quarantine_as_duckdb_does(
 ) -> None:
     whole = dirty(tmp_path / "whole.csv", 150)
     made = []
-    for options in ((), ("--engine", "spark", "--spark-master", "local[1]")):
+    for options in ((), (*BY_SPARK, "local[1]")):
         emptied(settings)
         loaded(settings, capsys, whole)
         with psycopg.connect(settings.database_url.get_secret_value()) as connection:
@@ -207,7 +204,7 @@ def test_card_payments_have_every_guarantee_of_loans(
 ) -> None:
     if engine == "spark" and MISSING is not None:
         pytest.skip(MISSING)
-    options = ("--engine", engine, *(("--spark-master", "local[1]") if engine == "spark" else ()))
+    options = (*BY_SPARK, "local[1]") if engine == "spark" else ("--engine", engine)
     assert applied(settings, capsys, CARDS / "cards.toml")[0] == 0
     first, late = payments(tmp_path / "first.csv", PAYMENTS), payments(tmp_path / "late.csv", LATE)
     assert loaded(settings, capsys, first, *options)["loaded"] == 3

@@ -11,7 +11,7 @@ from stack.asking import repeatable
 from stack.compose import CLIENT, Compose, docker, eventually
 
 # Images are built, and the system is started, outside of it.
-pytestmark = pytest.mark.timeout(360, func_only=True)
+pytestmark = pytest.mark.timeout(120, func_only=True)
 
 
 def test_the_front_door_answers_both_questions(compose: Compose) -> None:

@@ -22,7 +22,7 @@ from db_init.settings import Settings
 PASSWORD = "only-for-this-test"
 STORED = ((7, 128.90637116931464, 33, None, 1), (0, None, 150, 2, 0))
 
-pytestmark = pytest.mark.timeout(180, func_only=True)
+pytestmark = pytest.mark.timeout(60, func_only=True)
 
 
 def image(name: str) -> str:

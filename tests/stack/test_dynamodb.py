@@ -8,7 +8,7 @@ import pytest
 
 from stack.compose import CLIENT, Compose, eventually
 
-pytestmark = pytest.mark.timeout(540, func_only=True)
+pytestmark = pytest.mark.timeout(180, func_only=True)
 NEW = 4_000_000
 VECTOR = {
     "nb_previous_loans": 3,

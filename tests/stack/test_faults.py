@@ -14,7 +14,7 @@ CALM_SECONDS = 1.5
 PAUSES = {"db": 3.0, "feature-service": 6.5, "prediction-service": 6.5, "gateway": 3.0}
 FAULTS = [(service, fault) for service in PAUSES for fault in ("pause", "kill", "restart")]
 
-pytestmark = pytest.mark.timeout(360, func_only=True)
+pytestmark = pytest.mark.timeout(120, func_only=True)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ FEATURES_AWAY = (503, "/problems/feature-service-unavailable")
 PREDICTIONS_AWAY = (503, "/problems/prediction-service-unavailable")
 CLIENT = "5036067"
 
-pytestmark = pytest.mark.timeout(180, func_only=True)
+pytestmark = pytest.mark.timeout(60, func_only=True)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 
 from stack.compose import Compose, docker, inspected
 
-pytestmark = pytest.mark.timeout(180, func_only=True)
+pytestmark = pytest.mark.timeout(60, func_only=True)
 
 SERVICES = ("db", "decision-db", "decision-log", "feature-service", "prediction-service", "gateway")
 DATABASES = ("db", "decision-db")

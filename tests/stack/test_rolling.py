@@ -13,7 +13,7 @@ UNSEEN = 4_000_000_000
 """From this id on there are no clients of the sample."""
 SERVICES = ("feature-service", "prediction-service")
 
-pytestmark = pytest.mark.timeout(540, func_only=True)
+pytestmark = pytest.mark.timeout(180, func_only=True)
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ async def dribble_from_all(bases: list[str]) -> list[float | None]:
     return await asyncio.gather(*(dribble(base) for base in bases for _ in range(CALLERS)))
 
 
-@pytest.mark.timeout(180, func_only=True)
+@pytest.mark.timeout(60, func_only=True)
 def test_callers_who_never_finish_are_let_go_and_keep_nobody_waiting(compose: Compose) -> None:
     bases = [compose.front, compose.base("feature-service", 8001), compose.base("prediction-service", 8002)]
     with asking(compose.front, questions(compose.front)) as answers:

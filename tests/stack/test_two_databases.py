@@ -9,7 +9,7 @@ import pytest
 from shared_schemas.shards import shard_of
 from stack.compose import CLIENT, Compose, docker, eventually
 
-pytestmark = pytest.mark.timeout(720, func_only=True)
+pytestmark = pytest.mark.timeout(240, func_only=True)
 AWAY = (503, "/problems/store-unavailable")
 
 

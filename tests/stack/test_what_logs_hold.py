@@ -11,7 +11,7 @@ from stack.compose import CLIENT, Compose, docker
 RANDOM_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """One in a hundred thousand of them holds, by chance, what looks like one of those clients."""
 
-pytestmark = pytest.mark.timeout(360, func_only=True)
+pytestmark = pytest.mark.timeout(120, func_only=True)
 
 
 def test_no_log_holds_a_client_a_value_or_a_secret(compose: Compose) -> None:

@@ -69,10 +69,7 @@ def read_feature_set(file: Path) -> FeatureSet:
         mistakes += [mistake for details in error.errors() for mistake in _explained(details, document, lines)]
     if mistakes:
         raise FeatureSetRefused(file, mistakes)
-    for path, message in source_mistakes(feature_set):
-        key = ".".join(str(part) for part in path if isinstance(part, str))
-        mistakes.append(Mistake(lines.line(path), _named(key, path, document), message))
-    if mistakes:
+    if mistakes := [_at(path, message, document, lines) for path, message in source_mistakes(feature_set)]:
         raise FeatureSetRefused(file, mistakes)
     _check_pipeline(file, feature_set, lines)
     return feature_set
@@ -129,14 +126,17 @@ def _columns(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield str(outcome.get("column", "status")).lower(), "outcome.column"
 
 
+def _at(path: tuple[str | int, ...], message: str, document: Mapping[str, Any], lines: TomlLines) -> Mistake:
+    key = ".".join(str(part) for part in path if isinstance(part, str))
+    return Mistake(lines.line(path), _named(key, path, document), message)
+
+
 def _explained(details: ErrorDetails, document: Mapping[str, Any], lines: TomlLines) -> Iterator[Mistake]:
     path = tuple(details["loc"])
     if path == ("feature",) and (_of_names(details["msg"]) or (details["type"] == "too_short" and _features(document))):
         return  # said elsewhere, with its line
     message = _message(details, document)
-    path = _mentioned(path, message, lines)
-    key = ".".join(str(part) for part in path if isinstance(part, str))
-    yield Mistake(lines.line(path), _named(key, path, document), message)
+    yield _at(_mentioned(path, message, lines), message, document, lines)
 
 
 def _of_names(message: str) -> bool:

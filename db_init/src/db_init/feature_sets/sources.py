@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from math import isfinite
 
+from db_init.feature_sets.toml_lines import Path
 from shared_schemas.feature_sets import FeatureSet, SourceColumn
 
 CLIENT_ID = "client_id"
 """What a pipeline calls the client, whatever the file calls it."""
 
-Path = tuple[str | int, ...]
 _LARGEST = 1 << 63
 
 

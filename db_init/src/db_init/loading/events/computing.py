@@ -1,6 +1,6 @@
 """Computes the columns of a pipeline in an engine, and looks at the values that come out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ibis.common.exceptions import IbisError
@@ -25,13 +25,21 @@ def compute(engine: Engine, events: Table, applied: Applied, source: Source) -> 
     except (*engine.refusals, IbisError) as error:  # its message may hold values of clients
         raise pipelines.PipelineRefused(file, _failed(engine, events, columns, error)) from error
     declared = {one.key: one for one in (*applied.feature_set.features, *applied.retained)}
-    for position, key in enumerate(columns):
-        if allowed := _allowed(engine, declared[key]):
-            [[others]] = engine.ask(f"SELECT count(*) FROM computed WHERE __f{position} NOT IN ({', '.join(allowed)})")
-            if others:
-                kind = "outside the categories of" if declared[key].categories else "other than 0 and 1 as"
-                raise pipelines.PipelineRefused(file, f"returns {others:,} values {kind} {key}")
+    if found := _others(engine, [declared[key] for key in columns]):
+        feature, others = found[0]
+        kind = "outside the categories of" if feature.categories else "other than 0 and 1 as"
+        raise pipelines.PipelineRefused(file, f"returns {others:,} values {kind} {feature.key}")
     return list(columns)
+
+
+def _others(engine: Engine, features: Sequence[Feature]) -> list[tuple[Feature, int]]:
+    """Features whose columns, in this order, hold values that they do not allow, and how many. One query counts all."""
+    allowed = {place: found for place, feature in enumerate(features) if (found := _allowed(engine, feature))}
+    if not allowed:
+        return []
+    counts = (f"count(CASE WHEN __f{n} NOT IN ({', '.join(found)}) THEN 1 END) AS n{n}" for n, found in allowed.items())
+    [counted] = engine.ask(f"SELECT {', '.join(counts)} FROM computed")
+    return [(features[place], others) for place, others in zip(allowed, counted, strict=True) if others]
 
 
 def _allowed(engine: Engine, feature: Feature) -> list[str]:

@@ -17,7 +17,6 @@ _KEEPS_ORDER = (
 )  # fmt: skip
 """Of one event time and a later one, the values are in the same order, or equal."""
 
-
 _DIFFERENCES = (ops.Subtract, ops.TimestampDiff, ops.DateDiff, ops.TimestampDelta, ops.DateDelta)
 
 
