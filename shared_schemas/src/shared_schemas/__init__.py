@@ -8,6 +8,7 @@ from shared_schemas.features import (
     FeatureDefinitions,
     FeaturePage,
     FeatureVector,
+    FeatureWritten,
 )
 from shared_schemas.instants import Instant
 from shared_schemas.models import (
@@ -30,7 +31,6 @@ from shared_schemas.predictions import (
 from shared_schemas.problems import InvalidPart, Problem
 from shared_schemas.reason_texts import FeatureTexts
 from shared_schemas.values import FeatureWrite
-from shared_schemas.writes import FeatureWritten
 
 __all__ = [
     "MAX_CLIENT_ID",

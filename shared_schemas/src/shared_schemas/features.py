@@ -1,6 +1,6 @@
-"""Bodies that carry features, and their definitions."""
+"""Bodies that carry features, what a write is answered with, and definitions."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
@@ -70,4 +70,16 @@ class FeaturePage(BaseModel):
     selection: list[str] | SkipJsonSchema[None] = Field(
         default=None,
         description="The features that were asked for. Absent if none were named, and from a release that knows no such question.",
+    )
+
+
+class FeatureWritten(BaseModel):
+    """Whether a write was applied, and why not."""
+
+    applied: bool = Field(description="Whether it counts for at least one feature now.")
+    reason: Literal["stale"] | SkipJsonSchema[None] = Field(
+        default=None, description="`stale`: newer events speak of all features that it names."
+    )
+    stale: list[str] | SkipJsonSchema[None] = Field(
+        default=None, description="The features that newer events speak of, where it counts for others."
     )
