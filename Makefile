@@ -9,8 +9,8 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA_DIR ?= .data
-# Of tests: one more than there are cores, because some wait, at most four.
-WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4)))
+# Of tests: one runs those that measure time, and mostly waits; of the others some wait, too.
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 2 : 5)))
 PACKAGES := shared_schemas decision_log console service_kit feature_service prediction_service db_init local_stack
 # Python compiles what it imports, once. To compile all that is installed takes as long as to install it.
 INSTALL = -m pip --disable-pip-version-check --quiet install --no-compile
@@ -19,7 +19,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--custom-compile-command "make lock" $(foreach package,$(PACKAGES),--no-emit-package $(subst _,-,$(package)))
 export DATA_DIR FRONT_PORT DATA FEATURES FEATURE_SET
 
-.PHONY: help run demo-drift test test-clients test-swarm check-kubernetes lint format bench bench-growth bench-gateway bench-overload bench-load bench-monitoring bench-portfolio bench-partitions bench-shards simulate lock audit clean
+.PHONY: help run demo-drift test images test-clients test-swarm check-kubernetes lint format bench bench-growth bench-gateway bench-overload bench-load bench-monitoring bench-portfolio bench-partitions bench-shards simulate lock audit clean
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  Variables: FRONT_PORT=8000 DATA_DIR=.data PYTHON=python3 WORKERS=$(WORKERS) (of tests)"
@@ -31,13 +31,14 @@ demo-drift: $(VENV)/run.stamp  ## two simulated years with a drift half way, thr
 	@exec $(BIN)/python -m local_stack.demo_drift $(ARGS)
 
 test: | $(BIN)/python  ## lint, types and every test this machine can run (REQUIRE_DOCKER=1: fail without Docker)
-	@$(MAKE) --no-print-directory --jobs 2 $(VENV)/emulator.stamp lint
-	@tests/docker-or-say-so && stack=tests/stack || { [ -z "$$REQUIRE_DOCKER" ] && stack=; } && \
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope -m "not alone" \
-		tests/unit tests/contract tests/integration tests/handbook tests/browser && \
-	$(BIN)/python -m pytest -m alone $$(grep -rl --include='*.py' 'mark\.alone' tests/contract tests/integration) && \
-	{ [ -z "$$stack" ] || $(BIN)/python -m pytest $$stack --ignore tests/stack/test_swarm.py; }
+	@$(MAKE) --no-print-directory --jobs 3 $(VENV)/emulator.stamp lint images
+	@tests/docker-or-say-so >/dev/null && stack="tests/stack --ignore tests/stack/test_swarm.py"; \
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope \
+		tests/unit tests/contract tests/integration tests/handbook tests/browser $$stack
 	@echo "left out: the real clients of Feast, Triton, KServe, MLflow and Java (make test-clients); a swarm (make test-swarm)"
+
+images:
+	@if tests/docker-or-say-so; then docker compose --progress quiet build; else [ -z "$$REQUIRE_DOCKER" ]; fi
 
 test-clients: $(VENV)/dev.stamp  ## the real clients of Feast, Triton, KServe, MLflow and Java, and generated ones, in environments of their own (1 GB, minutes)
 	@$(BIN)/python -m pytest tests/clients -s

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from once import made_once
-from workers import Shares, place
+from workers import Shares, give_way, place
 
 # Many tests start a Python of their own. Without bytecode, each spends most of its time on compiling what it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -31,6 +31,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Shares:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place(item.nodeid))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        give_way(item.nodeid)
 
 
 @pytest.fixture(scope="session")

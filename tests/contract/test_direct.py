@@ -13,8 +13,6 @@ from starlette.types import Scope
 from contract.serving import sent, served
 from service_kit.request.layer import HotRequest
 
-pytestmark = pytest.mark.alone
-
 VECTOR = "/online_feature_store/client_id=5"
 BATCH = b'{"client_ids":[5,9]}'
 

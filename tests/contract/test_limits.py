@@ -14,8 +14,6 @@ from contract.serving import Served, sent, served
 from service_kit.access.keys import digest_of, new_key
 from service_kit.server.shedding import shed
 
-pytestmark = pytest.mark.alone
-
 KEY = new_key()
 KEYS = f"name=a scopes=features:read sha256={digest_of(KEY.encode()).hex()}"
 VECTOR = "/online_feature_store/client_id=5"

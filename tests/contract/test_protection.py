@@ -23,8 +23,6 @@ from prediction_service.settings import Settings as PredictionSettings
 from service_kit.server.direct import protocol_for
 from service_kit.settings import ServiceSettings
 
-pytestmark = pytest.mark.alone
-
 LIMITS = ServiceSettings(max_head_bytes=4096, receive_timeout_seconds=0.5)
 GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n"
 

@@ -28,8 +28,6 @@ from prediction_service.settings import Settings as PredictionSettings
 from service_kit.service import server_options
 from service_kit.settings import ServiceSettings
 
-pytestmark = pytest.mark.alone
-
 KNOWN = range(1, 21)
 UNKNOWN = 999
 INSERT = """

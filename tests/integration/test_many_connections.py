@@ -12,8 +12,6 @@ import pytest
 
 from running import service
 
-pytestmark = pytest.mark.alone
-
 WANTED = 10_000
 SPARE = 200
 MOST_BYTES_EACH = 40_000

@@ -13,8 +13,6 @@ import pytest
 from local_stack.postgres import Server
 from running import Running, service
 
-pytestmark = pytest.mark.alone
-
 ROW = """
     INSERT INTO online_features (client_id, event_timestamp, v)
     VALUES (5, '2020-04-11+00', '{"nb_previous_loans":7,"avg_amount_loans_previous":128.9,"age":33,"years_on_the_job":null,"flag_own_car":1}')

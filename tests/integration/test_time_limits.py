@@ -19,8 +19,6 @@ from feature_service.settings import Settings
 from local_stack.postgres import Server
 from writing import address, put, service
 
-pytestmark = pytest.mark.alone
-
 JANUARY = "2020-01-01T00:00:00Z"
 HURRY = {"X-Request-Timeout-Ms": "100"}
 LATE = (504, "/problems/deadline-exceeded")

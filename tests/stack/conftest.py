@@ -13,7 +13,7 @@ def images() -> None:
     subprocess.run(["docker", "compose", "--progress", "quiet", "build"], cwd=ROOT, check=True, timeout=900)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def compose(images: None) -> Iterator[Compose]:
     running = Compose()
     try:

@@ -149,7 +149,6 @@ def test_what_is_no_cosignature_is_named_and_not_stored(log: Log, answer: Answer
     assert cosigned(log) == []
 
 
-@pytest.mark.alone
 def test_a_witness_that_never_answers_delays_nothing(log: Log) -> None:
     released, asked = threading.Event(), threading.Event()
 
