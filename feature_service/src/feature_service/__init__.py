@@ -1,1 +1,1 @@
-"""Answers what is known about a client, from PostgreSQL."""
+"""Answers questions about the features of clients, from PostgreSQL or DynamoDB."""

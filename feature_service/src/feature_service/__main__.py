@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-# Imports take seconds: what interrupts them ends the process, without a traceback.
+# Imports take seconds: an interrupt meanwhile ends the process without a traceback.
 if __name__ == "__main__" and (on_interrupt := signal.getsignal(signal.SIGINT)) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 

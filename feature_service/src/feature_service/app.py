@@ -33,7 +33,7 @@ def _served_mark(state: State | None) -> str | None:
 def create_app(
     settings: Settings | None = None, open_store: OpenStore = open_store, open_writer: OpenWriter = open_writer
 ) -> FastAPI:
-    """The application; without settings, those of the environment."""
+    """The application. Without `settings`, they come from the environment."""
     settings = settings or Settings()
     metrics = Metrics()
     write_metrics = WriteMetrics(metrics.registry)

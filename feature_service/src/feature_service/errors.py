@@ -1,10 +1,10 @@
-"""The failures that the feature service can answer with, beyond those of every service."""
+"""The problems of the feature service, in addition to those of every service."""
 
 from service_kit.problems import ProblemError
 
 
 class LoadRunning(ProblemError):
-    """A load could bring back what is erased now."""
+    """An erasure is refused while a load runs, because the load could bring the client back."""
 
     type = "/problems/load-running"
     title = "A load is running"
@@ -19,7 +19,7 @@ class ReadOnly(ProblemError):
 
 
 class FeatureViewNotFound(ProblemError):
-    """Of Feast's protocol: the set that is served is the only view."""
+    """The feature view in a Feast request is not the one that is served."""
 
     type = "/problems/feature-view-not-found"
     title = "There is no such feature view"
@@ -45,7 +45,7 @@ class FeatureNotInView(ProblemError):
 
 
 class NeedsSystemOfRecord(ProblemError):
-    """History, pages, writes and erasures are in PostgreSQL. This service knows the online store only."""
+    """History, pages, writes and erasures need PostgreSQL, and this service has only the online store."""
 
     type = "/problems/needs-system-of-record"
     title = "This needs the system of record, which this service is not connected to"
@@ -53,7 +53,7 @@ class NeedsSystemOfRecord(ProblemError):
 
 
 class BeforeRetention(ProblemError):
-    """What was known, or happened, before that instant is not kept any more."""
+    """The history before the requested instant has been dropped."""
 
     type = "/problems/before-retention"
     title = "The history is not kept since that long ago"

@@ -61,17 +61,17 @@ class Settings(ServiceSettings):
 
     @property
     def has_record(self) -> bool:
-        """Whether PostgreSQL, the system of record, is configured. Without it only vectors in force can be read."""
+        """Whether PostgreSQL, the system of record, is configured. Without it only current vectors can be read."""
         return bool(self.database_url.get_secret_value())
 
     @property
     def database_urls(self) -> list[str]:
-        """Of each database; where there are several, each knows its share of the clients."""
+        """The URLs of the databases. If there are several, each has its share of the clients."""
         return each_url(self.database_url.get_secret_value())
 
     @property
     def writer_database_urls(self) -> list[str]:
-        """None where nothing can be written."""
+        """The URLs for writes; None if nothing can be written."""
         return [] if self.writer_database_url is None else each_url(self.writer_database_url.get_secret_value())
 
     @property

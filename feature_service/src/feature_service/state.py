@@ -1,4 +1,4 @@
-"""What the feature service opens when it starts, and every handler may use."""
+"""The state of the feature service: what it opens at start, for all handlers."""
 
 from dataclasses import dataclass
 

@@ -1,1 +1,1 @@
-"""How every service behaves: problem details, request ids, logs, metrics, health, offline docs."""
+"""What all services share: problem details, request ids, logs, metrics, health checks, offline documentation."""

@@ -1,7 +1,7 @@
-"""Natural batching: concurrent lookups of single keys leave together, without a timer.
+"""Natural batching: concurrent lookups of single keys share a fetch, without a timer.
 
-While a fetch is in flight, newcomers gather; when it returns, all that have gathered leave as the next. An idle system
-adds no wait, a busy one amortises.
+While a fetch is in flight, new lookups wait; when it returns, all that wait leave as the next batch. An idle system
+adds no wait, and under load the cost of a fetch is shared.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ V = TypeVar("V")
 
 
 class Waiter(NamedTuple, Generic[V]):
-    """One who waits for a key."""
+    """A lookup that waits for its key. `until` is its deadline, a time of the event loop."""
 
     future: asyncio.Future[V | None]
     ask: Ask[object]
@@ -28,15 +28,17 @@ class Waiter(NamedTuple, Generic[V]):
 class Batcher(Generic[K, V]):
     """Looks up single keys through `fetch(keys, ask)`, which looks up many.
 
-    `fetch` gets distinct keys, at most `max_batch`, and answers with those that it found; an exception in the place of a
-    value is raised to those who wait for that key. A ProblemError that it raises reaches exactly those who waited for that
-    fetch. Anything else is not expected and may be about one of the keys: each is then fetched alone. Its ask has the id
-    of the first who waits and the latest of the deadlines; each
-    waiter is held to its own. A waiter that is cancelled leaves alone: the others of its batch are served, and a key for
-    which nobody waits any more is not fetched.
+    `fetch` gets at most `max_batch` distinct keys and returns the values of those that it found. If a value is an
+    exception, it is raised to the lookups of that key. A ProblemError raised by `fetch` is raised to all lookups of the
+    batch. Any other exception is unexpected and may be caused by a single key, so each key is then fetched alone.
 
-    One fetch is in flight as a rule, so that all who wait share the next. Another one, up to `max_in_flight`, leaves when a
-    batch is full, or when those in flight have been out for `patience` seconds: one that hangs holds up nobody for longer.
+    The ask of a fetch has the request id of the first lookup and the latest deadline; each lookup is still held to its
+    own deadline. A cancelled lookup does not affect the others of its batch. A key without waiting lookups is not
+    fetched.
+
+    Normally one fetch is in flight, so that all lookups that wait share the next one. A further fetch, up to
+    `max_in_flight`, starts when a batch is full, or when those in flight have taken longer than `patience` seconds: a
+    fetch that hangs delays others no longer than that.
     """
 
     def __init__(
@@ -66,7 +68,8 @@ class Batcher(Generic[K, V]):
         self._waiting.setdefault(key, []).append(Waiter(future, ask, until))
         if self._scheduled is None:
             if not self._in_flight or len(self._waiting) >= self._max_batch:
-                # At the end of this turn of the loop: requests that arrived in the same turn share the fetch, without a wait.
+                # At the end of this event loop iteration: requests that arrived in the same one share the fetch
+                # without waiting.
                 self._scheduled = loop.call_soon(self._depart)
             else:
                 self._scheduled = loop.call_later(self._patience, self._depart)
@@ -75,14 +78,14 @@ class Batcher(Generic[K, V]):
         return await future
 
     def _sweep_at(self, when: float) -> None:
-        # One timer for all waiters: most have the same time to wait, and a timer for each costs as much as its lookup.
+        # One timer for all lookups: most have the same timeout, and a timer each would cost as much as the lookup.
         if self._sweeping is not None:
             self._sweeping.cancel()
         self._next_sweep = when
         self._sweeping = (self._loop or self._first_loop()).call_at(when, self._sweep)
 
     def _sweep(self) -> None:
-        """End the wait of those whose deadline has passed."""
+        """Raise TimeoutError to the lookups whose deadline has passed."""
         self._sweeping, self._next_sweep = None, inf
         now = (self._loop or self._first_loop()).time()
         later = inf
@@ -99,7 +102,7 @@ class Batcher(Generic[K, V]):
             self._sweep_at(later)
 
     def _first_loop(self) -> asyncio.AbstractEventLoop:
-        self._loop = asyncio.get_running_loop()  # once: each time it costs a system call
+        self._loop = asyncio.get_running_loop()  # kept, because each call costs a system call
         return self._loop
 
     def _depart(self) -> None:
@@ -120,7 +123,7 @@ class Batcher(Generic[K, V]):
             self._depart()
 
     def _next_batch(self) -> dict[K, list[Waiter[V]]]:
-        """The keys that have waited longest; those without waiting requests are forgotten."""
+        """The keys that have waited longest, without those whose lookups have all ended."""
         if len(self._waiting) <= self._max_batch:
             gathered, self._waiting = self._waiting, {}
         else:
@@ -138,7 +141,7 @@ class Batcher(Generic[K, V]):
             found = await self._fetch(list(batch), _common_ask(batch))
         except ProblemError as problem:
             _settle(batch, dict.fromkeys(batch, problem))
-        except Exception as error:  # noqa: BLE001 -- whatever it is, it is raised to those who wait for the key
+        except Exception as error:  # noqa: BLE001 -- any exception is passed on to the lookups of the key
             if len(batch) == 1:
                 _settle(batch, dict.fromkeys(batch, error))
             else:
@@ -150,7 +153,7 @@ class Batcher(Generic[K, V]):
             _settle(batch, found)
 
     async def _serve_alone(self, batch: dict[K, list[Waiter[V]]]) -> None:
-        """One key after the other; those without waiting requests are left out."""
+        """Fetch one key after the other, without those whose lookups have all ended."""
         remaining = dict(batch)
         try:
             for key, waiters in batch.items():
@@ -164,7 +167,7 @@ class Batcher(Generic[K, V]):
 def batcher(
     fetch: Callable[[Sequence[K], Ask[object]], Awaitable[Mapping[K, V | Exception]]], **limits: int
 ) -> Batcher[K, V]:
-    """A batcher; one whose fetches are spans where requests are traced."""
+    """A batcher. If requests are traced, its fetches are spans."""
     traces = tracing()
     return Batcher(fetch, **limits) if traces is None else traces.batcher(fetch, **limits)
 

@@ -1,4 +1,4 @@
-"""Liveness and readiness. Liveness asks nothing; readiness asks about the service's own resources only."""
+"""Liveness and readiness. Liveness checks nothing; readiness checks the service's own resources only."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
@@ -11,7 +11,10 @@ from service_kit.request.ask import Ask
 from service_kit.server.shutdown import refuse_if_stopping
 
 Readiness = Callable[[Ask[Any]], Awaitable[Mapping[str, str] | None]]
-"""Returns if the service can do its work, with details where it has some. Raises the problem that keeps it from it otherwise."""
+"""Returns if the service can do its work, with details if there are any.
+
+Otherwise raises the problem that prevents it.
+"""
 
 
 class Live(BaseModel):
@@ -19,7 +22,7 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """Details of a service stand beside its status."""
+    """The answer of readiness. Details of a service stand beside its status."""
 
     model_config = ConfigDict(extra="allow")
 

@@ -1,4 +1,7 @@
-"""Operations: each is declared once, as a typed handler, and everything else about it is made from that."""
+"""Operations: each is declared once, as a typed handler.
+
+Routes, fast path, access rules and documents are made from that.
+"""
 
 import inspect
 import re
@@ -24,7 +27,7 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 class Answer(NamedTuple):
-    """An answer that is not just a body: with another status, media type or further headers than declared."""
+    """An answer with another status, media type or further headers than the operation declares."""
 
     body: bytes
     status: int | None = None
@@ -36,21 +39,21 @@ Handler = Callable[Concatenate[Ask[State], Parts], Awaitable[bytes | Answer]]
 
 
 def is_model(body: object) -> TypeGuard[type[BaseModel]]:
-    """Whether a body is declared as a model, and not as bytes or as what an adapter reads."""
+    """Whether a body is declared as a Pydantic model, not as bytes or as a dict that an adapter validates."""
     return isinstance(body, type) and not isinstance(body, GenericAlias) and issubclass(body, BaseModel)
 
 
 def json_bytes(content: object) -> bytes:
-    """The body of an answer of plain values and datetimes."""
+    """The JSON of an answer made of plain values and datetimes."""
     return orjson.dumps(content, option=orjson.OPT_UTC_Z)
 
 
 class Operation(Generic[State]):
-    """What is declared about one method at one address.
+    """The declaration of one method at one address.
 
-    The parameters of the handler after `ask` say what is read of the request: those named in the address (`client_id` is an
-    int, others are texts), `query` (a model of the query), and `body` (a model of JSON, a `dict` of JSON that `body_adapter`
-    of the state reads, or `bytes` of any content type).
+    The parameters of the handler after `ask` say which parts of the request it reads: the parameters of the address
+    (`client_id` is an int, others are texts), `query` (a model), and `body` (a model, a `dict` of JSON that the state's
+    `body_adapter` validates, or `bytes` of any content type).
     """
 
     def __init__(self, method: str, address: str, handler: Handler[State, ...], **said: Any) -> None:
@@ -68,7 +71,7 @@ class Operation(Generic[State]):
         self.dialect: Dialect | None = said["dialect"]
         self.body_adapter: Callable[[State], TypeAdapter[dict[str, Any]]] | None = said["body_adapter"]
         self.ordinary = self.status == 200 and not isinstance(self.answer, str)
-        """Whether it answers 200 and JSON when its handler answers bytes."""
+        """Whether the answer is 200 with JSON if the handler returns bytes."""
         self.names: list[str] = _PARAMETER.findall(address)
         self._client = self.names.index("client_id") if "client_id" in self.names else None
         hints = get_type_hints(handler, include_extras=True)
@@ -87,13 +90,16 @@ class Operation(Generic[State]):
 
     @property
     def rule(self) -> Rule:
-        """Which scope a key needs for it."""
+        """The access rule: the scope that a key needs for this operation."""
         methods = READ if self.method == "GET" else frozenset({self.method})
         return Rule(self.pattern, methods, self.scope)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Fits the paths of this operation. A parameter at the end takes the rest: what it is, its parser judges."""
+        """Matches the paths of this operation.
+
+        A parameter at the end matches the rest of the path, which its parser then validates.
+        """
         parts = re.split(r"(\{\w+\}$|\{\w+\})", self.address)
         return re.compile(
             "".join(
@@ -110,7 +116,10 @@ class Operation(Generic[State]):
     def answers(
         self, ask: Ask[State], values: Sequence[str], query: bytes, body: bytes, content_type: bytes
     ) -> Awaitable[bytes | Answer]:
-        """Parse the parts of a request and call the handler. Raises InvalidRequest for all parts that are not valid."""
+        """Parse the parts of a request and call the handler.
+
+        Raises InvalidRequest with all parts that are not valid.
+        """
         arguments: list[Any] = [*values]
         if self._client is not None:
             arguments[self._client] = client_id_of(values[self._client])
@@ -142,7 +151,7 @@ class Operation(Generic[State]):
 class Operations(Generic[State]):
     """The operations of a service, or of one part of it, below an optional prefix.
 
-    `dialect`: how failures are told to the clients of these operations, where that is not as problem details.
+    `dialect`: the format of failures for the clients of these operations; None: problem details.
     """
 
     def __init__(self, tag: str, prefix: str = "", dialect: Dialect | None = None) -> None:
@@ -170,11 +179,13 @@ class Operations(Generic[State]):
     ) -> Callable[[Handler[State, Parts]], Handler[State, Parts]]:
         """Declare the decorated handler. Its docstring is the summary and the description of the operation.
 
-        `answer`: the model of the JSON that it answers with, a media type, or None where there is no content. `hot`: it is
-        found without routing; the address has no parameter but `client_id={client_id}` at its end. `scope`: what a key must
-        be for; None: no key is needed. `needs(state)` raises the problem that keeps the service from
-        the operation, before the query and the body are judged. `document(state)` is merged into the OpenAPI document, for
-        what depends on the state. `body_adapter(state)` reads a body whose schema does.
+        `answer`: the model of the JSON answer, a media type, or None without content. `scope`: the scope that a key
+        needs; None: no key is needed. `hot`: whether the operation is found without routing; then its address has no
+        parameter but `client_id={client_id}` at the end.
+
+        `needs(state)` raises the problem that makes the operation impossible; it is called before the query and the
+        body are parsed. `document(state)` is merged into the OpenAPI document, for parts that depend on the state.
+        `body_adapter(state)` returns the adapter for a body whose schema depends on the state.
         """
 
         def add(handler: Handler[State, Parts]) -> Handler[State, Parts]:
@@ -188,11 +199,11 @@ class Operations(Generic[State]):
 
 
 Found = tuple[Operation[Any], tuple[str, ...]]
-"""An operation, and the texts of the parameters of its address."""
+"""An operation, and the values of the parameters in the address, as texts."""
 
 
 class FastPath:
-    """Finds hot operations without routing. Whatever it does not find, routing does, with the same answer."""
+    """Finds hot operations without routing. All others are found by routing, with the same answers."""
 
     def __init__(self, operations: Sequence[Operation[Any]] = ()) -> None:
         self._literal: dict[str, dict[str, Found]] = {}

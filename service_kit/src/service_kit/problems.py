@@ -35,13 +35,16 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemError(Exception):
-    """An expected failure. The message becomes `detail`. It never holds input values or the text of a foreign error."""
+    """An expected failure.
+
+    The message becomes `detail`. It never contains input values or the text of a foreign error.
+    """
 
     type: ClassVar[str]
     title: ClassVar[str]
     status: ClassVar[int]
     retry_after: ClassVar[int | None] = None
-    """Seconds after which to try again. None where trying again does not help."""
+    """Seconds after which a retry makes sense; None if a retry does not help."""
 
     def __init__(self, detail: str | None = None, *, errors: Sequence[InvalidPart] | None = None) -> None:
         super().__init__(detail or self.title)
@@ -61,7 +64,7 @@ class ProblemError(Exception):
         return Response(body, self.status, self.answer_headers(), MEDIA_TYPE)
 
     def answer_headers(self) -> dict[str, str]:
-        """Headers that go with the answer in whatever form its body is."""
+        """Headers of the answer, independent of the format of its body."""
         after = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         return after | self.headers
 
@@ -91,7 +94,10 @@ class HeadersTooLarge(ProblemError):
 
 
 class Unauthenticated(ProblemError):
-    """One answer for a missing, unknown, expired or malformed key: the difference would only help an attacker."""
+    """The answer for a missing, unknown, expired or malformed key.
+
+    It does not say which, because that would only help an attacker.
+    """
 
     type = "/problems/unauthenticated"
     title = "A valid API key is required"
@@ -174,7 +180,7 @@ class InternalError(ProblemError):
 
 
 class ShuttingDown(ProblemError):
-    """Only readiness answers this. Other requests are still answered while the service drains."""
+    """The answer of readiness while the service drains. Other requests are still answered."""
 
     type = "/problems/shutting-down"
     title = "The service is shutting down"
@@ -183,7 +189,7 @@ class ShuttingDown(ProblemError):
 
 
 class StoreUnavailable(ProblemError):
-    """PostgreSQL does not answer the feature service."""
+    """The feature service gets no answer from PostgreSQL."""
 
     type = "/problems/store-unavailable"
     title = "The feature store is unavailable"

@@ -1,4 +1,4 @@
-"""Builds a service: what is the same for each of ours, in one place."""
+"""Builds and runs a service: everything that is the same for all of ours."""
 
 import asyncio
 import gc
@@ -38,11 +38,11 @@ State = TypeVar("State")
 
 
 _NOT_OF_THE_FRAMEWORK: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
-"""FastAPI's own spans and logs hold paths and values of requests, and know nothing of the fast path."""
+"""FastAPI's own spans and logs contain paths and values of requests, and do not see the fast path."""
 
 
 class _Service(FastAPI):
-    """A FastAPI application within our request layer: nothing of the framework stands before the fast path.
+    """A FastAPI application inside our request layer: no middleware of the framework runs before the fast path.
 
     The server asks its `entrance` about each request first.
     """
@@ -53,7 +53,7 @@ class _Service(FastAPI):
         traces = tracing()
         around = layer(super().__call__)
         self._around = around if traces is None else traces.requests(around)
-        # Traces are of ASGI's messages: all requests take those.
+        # Traces observe ASGI messages, so all requests use those.
         self.entrance = Entrance(gate.admit, around.hot if traces is None else lambda _method, _path: None)
 
     def add_operations(self, declared: Sequence[Operation[Any]], max_body_bytes: int) -> None:
@@ -77,10 +77,11 @@ def build_service(
     public: Sequence[str] = (),
     pages: Sequence[StaticPages | MadePages] = (),
 ) -> FastAPI:
-    """An application that answers `operations` with what `open_state` opens for as long as it runs.
+    """An application that answers `operations`, with the state that `open_state` opens while it runs.
 
-    Below the prefixes `public` no key is needed, nor for `pages`, which take no place of what is work.
-    The OpenAPI document is made again whenever `document_version` of the state changes; None: it depends on no state.
+    Paths below the prefixes in `public` need no key. Neither do `pages`, which are counted apart from other requests.
+    The OpenAPI document is generated again whenever `document_version` of the state changes; None: it depends on no
+    state.
     """
     declared = [operation for part in operations for operation in part]
     opened: Opened[State] = Opened()
@@ -126,7 +127,7 @@ async def _lifespan(
 
 
 def why_not_listen(settings: ServiceSettings) -> str | None:
-    """Why the service must not be started with these settings; None if it may."""
+    """The reason why the service must not start with these settings; None if it may."""
     prefix = settings.model_config.get("env_prefix", "")
     try:
         keys = read_keys(settings)
@@ -141,7 +142,7 @@ def why_not_listen(settings: ServiceSettings) -> str | None:
 
 
 def server_options(settings: ServiceSettings) -> dict[str, Any]:
-    """How uvicorn runs an application of ours. Running requests have ten seconds after a signal to stop."""
+    """The uvicorn configuration of an application of ours. Running requests have ten seconds after a signal to stop."""
     return {
         "http": protocol_for(settings),
         "ws": "none",
@@ -154,9 +155,9 @@ def server_options(settings: ServiceSettings) -> dict[str, Any]:
 
 
 def spare_collections() -> None:
-    """Leave what has been loaded so far out of garbage collections, and collect less often.
+    """Exclude all objects loaded so far from garbage collections, and collect less often.
 
-    A full collection goes through all of it and stops every answer: of batches of 100, one in a hundred took 40 ms longer.
+    A full collection visits all of them and stops every answer: of batches of 100, one in a hundred took 40 ms longer.
     """
     gc.collect()
     gc.freeze()
@@ -164,11 +165,11 @@ def spare_collections() -> None:
 
 
 _NEW_OBJECTS = 20_000
-"""Between two collections of the youngest: some tens of batches of 100."""
+"""Allocations between two collections of the youngest generation: some tens of batches of 100."""
 
 
 def run_service(factory: str, settings: ServiceSettings) -> None:
-    """Serve the application that `factory` ("module:function") makes, until a signal to stop."""
+    """Serve the application that `factory` ("module:function") returns, until a signal to stop."""
     if reason := why_not_listen(settings):
         print(reason, file=sys.stderr)
         raise SystemExit(2)

@@ -13,7 +13,7 @@ _CANONICAL = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 
 
 def parse_client_id(text: str) -> int | None:
-    """The id that a URL segment names, or None if it names none.
+    """The client id in a URL segment, or None if the segment is no valid id.
 
     Only the canonical decimal form is an id (no sign, space, leading zero or other script's digits), so that one client
     has one address.

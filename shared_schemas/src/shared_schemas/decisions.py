@@ -14,7 +14,7 @@ RecordKind = Literal["decision", "review", "erasure"]
 
 
 class DecisionRecord(BaseModel):
-    """A record as it was committed to, byte for byte. Its further keys depend on its kind."""
+    """A record, byte for byte as it was committed to. Further keys depend on the kind of the record."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -24,7 +24,7 @@ class DecisionRecord(BaseModel):
 
 
 class ListedDecision(BaseModel):
-    """What a list says of a record. Reviews and erasures have no client, score, model version or origin."""
+    """A record in a list. Reviews and erasures have no client, score, model version or origin."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -39,7 +39,7 @@ class ListedDecision(BaseModel):
 
 
 class DecisionList(BaseModel):
-    """Newest first."""
+    """A page of records, newest first."""
 
     decisions: list[ListedDecision]
     next_before: UUID | None = Field(description="The `before` of the next page; null on the last one.")
@@ -62,10 +62,13 @@ class DecisionCounts(BaseModel):
 
 
 class Replayed(BaseModel):
-    """Of the version that decided `identical`; of another one `recorded` and `replayed`."""
+    """The result of a replay.
+
+    `identical` is set if the version that decided was replayed; `recorded` and `replayed` if it was another version.
+    """
 
     identical: bool | None = Field(
-        default=None, description="Whether all that was decided comes out again, to the bit."
+        default=None, description="Whether the replay gives the recorded decision again, to the bit."
     )
     recorded: dict[str, Any] | None = None
     replayed: dict[str, Any] | None = None
@@ -82,7 +85,7 @@ class StatedVariation(BaseModel):
 
     feature: str
     stored: int | float | str | bool | None = Field(alias="from")
-    to: int | float | str | None = Field(description="Null where no single change would do.")
+    to: int | float | str | None = Field(description="Null if no single change of this feature is enough.")
     text: str
 
 
@@ -98,7 +101,7 @@ class Creditor(BaseModel):
 
 
 class Statement(BaseModel):
-    """What the client is told. A draft for the creditor's lawyers."""
+    """The statement for the client about a decision. A draft for the creditor's lawyers."""
 
     decision_id: UUID
     decided_at: AwareDatetime
@@ -119,7 +122,7 @@ class Statement(BaseModel):
 
 
 class Review(BaseModel):
-    """A person's review of a decision. `decision` goes with "changed", and only with it."""
+    """A person's review of a decision. `decision` is required if the conclusion is "changed", and not allowed otherwise."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -135,7 +138,7 @@ class Review(BaseModel):
 
 
 class Recorded(BaseModel):
-    """A record of its own."""
+    """The record that a request has added to the log."""
 
     decision_id: UUID
     commitment: str = Field(description="HMAC-SHA256 of the record with its salt, in base64.")
@@ -167,7 +170,7 @@ class RefusedOutcome(BaseModel):
 
 
 class TakenOutcomes(BaseModel):
-    """What was done. `unknown`: ids of no decision."""
+    """How many outcomes were accepted. `unknown` has the ids for which there is no decision."""
 
     accepted: int
     unchanged: int

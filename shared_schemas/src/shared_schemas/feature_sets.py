@@ -1,4 +1,4 @@
-"""The shape of a feature set: what a lender declares in one TOML file, and everything else follows from."""
+"""The schema of a feature set, which a lender declares in one TOML file."""
 
 from collections import Counter
 from functools import cached_property
@@ -15,7 +15,7 @@ Basis = Literal[
 ]  # 12 CFR 1002.2(z)
 
 Category = Annotated[str, Field(min_length=1, max_length=1_000, pattern=r"^[^\x00]*\z")]
-"""Any text that PostgreSQL can hold."""
+"""Any text that PostgreSQL can store: without the character NUL."""
 
 MAX_FEATURES = 500
 RESERVED = frozenset({"client_id", "event_timestamp", "as_of", "feature_timestamps"})
@@ -27,7 +27,10 @@ class _Declared(BaseModel):
 
 
 class Entity(_Declared):
-    """The entity that features describe: a client. `column`: name of the client id in files; over HTTP it is always client_id."""
+    """The entity that features describe: a client.
+
+    `column` is the name of the client id in files. Over HTTP the name is always client_id.
+    """
 
     column: str = Field(default="id", min_length=1)
     group: str | None = Field(
@@ -36,24 +39,24 @@ class Entity(_Declared):
 
 
 class Outcome(_Declared):
-    """In files: 1 is a default, 0 is none, empty is not known yet."""
+    """The column of outcomes in files: 1 is a default, 0 is no default, an empty cell is not known yet."""
 
     column: str = Field(default="status", min_length=1)
     description: str = ""
 
 
 class SourceColumn(_Declared):
-    """One column of raw events: its type, its bounds, and what happens to a value outside of them."""
+    """One column of raw events: its type, its bounds, and what happens to a value outside the bounds."""
 
     type: Literal["integer", "number", "date", "text"]
     minimum: float | None = None
     below: float | None = None
-    values: dict[str, int] | None = Field(default=None, description="Texts and the numbers that they stand for.")
+    values: dict[str, int] | None = Field(default=None, description="The number that each text stands for.")
     bad: Literal["quarantine", "null"] = "null"
 
 
 class Source(_Declared):
-    """Raw events: the pipeline that computes features from them, and how their columns are read."""
+    """Raw events: the pipeline that computes features from them, and the types of their columns."""
 
     pipeline: str = Field(min_length=1, description="Python file beside the TOML file.")
     event_id: str = Field(min_length=1)
@@ -62,7 +65,7 @@ class Source(_Declared):
 
 
 class Feature(_Declared):
-    """What a feature means and which values it may take. A missing bound is no bound."""
+    """The definition of a feature: its meaning and the values that it may take. Without a bound there is no limit."""
 
     name: str = Field(pattern=_NAME)
     version: int = Field(default=1, ge=1, le=10_000)
@@ -86,12 +89,12 @@ class Feature(_Declared):
 
     @property
     def key(self) -> str:
-        """The name that stored values have: a raised version is another value beside the old one."""
+        """The key under which values are stored. Each version of a feature has a key, so that values of both can be stored."""
         return self.name if self.version == 1 else f"{self.name}@{self.version}"
 
     @property
     def is_input(self) -> bool:
-        """Whether a model may use it. A basis of the law other than age never is (12 CFR 1002.6(b))."""
+        """Whether a model may use the feature. A prohibited basis other than age is never an input (12 CFR 1002.6(b))."""
         return self.use == "model" and not set(self.basis) - {"age"}
 
     @property
@@ -138,7 +141,7 @@ def _empty_range(feature: Feature) -> bool:
 
 
 class FeatureSet(_Declared):
-    """A whole set, in the order of the model's inputs and of the JSON answers."""
+    """A feature set. The order of its features is that of model inputs and of JSON answers."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,47}\z")
     description: str = ""
@@ -172,7 +175,7 @@ class FeatureSet(_Declared):
 
     @cached_property
     def inputs(self) -> tuple[Feature, ...]:
-        """Those that a model may use, in their order."""
+        """The features that a model may use, in the order of the set."""
         return tuple(feature for feature in self.features if feature.is_input)
 
     @cached_property
@@ -181,5 +184,5 @@ class FeatureSet(_Declared):
         return sha256(self.canonical().encode()).hexdigest()
 
     def canonical(self) -> str:
-        """One text for one set: keys in the order of this schema, defaults left out."""
+        """The canonical JSON of the set: keys in the order of this schema, without defaults."""
         return self.model_dump_json(by_alias=True, exclude_defaults=True)

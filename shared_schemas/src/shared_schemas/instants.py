@@ -1,4 +1,4 @@
-"""Instants that a caller names: texts of RFC 3339 with their zone, and no number of seconds since any year."""
+"""Instants in requests: RFC 3339 with a time zone. Numbers, such as seconds since 1970, are refused."""
 
 import re
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 FIRST_YEAR, LAST_YEAR = 1900, 9998
-"""Of instants, in UTC: PostgreSQL's driver takes the ends of year 1 and 9999 for infinity."""
+"""Years of valid instants, in UTC. PostgreSQL's driver reads the ends of the years 1 and 9999 as infinity."""
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 

@@ -1,9 +1,9 @@
-"""Vectors in a table of DynamoDB: its address, and the items that the feature service and the publisher write there.
+"""Vectors in a DynamoDB table: the address of the table, and the items that the feature service and the publisher write.
 
-An item has the client_id and `rev`, a revision that rises with each change of the client. Beside them stand what PostgreSQL
-holds, unchanged, so that the vector is the same to the bit: `v` and `times`, texts of JSON, and `at`, the event timestamp as
-microseconds since the year 2000. An erased client has `gone` instead: the second since 1970 at which DynamoDB drops the item.
-The item of client 0 is the feature set in force.
+An item has the client_id and `rev`, a revision that rises with each change of the client. `v` and `times` (JSON) and `at` (the
+event timestamp in microseconds since 2000-01-01) are stored as PostgreSQL sends them, so that the vector is equal to the bit. An
+erased client is a tombstone: it has `gone` instead, the second since 1970 at which DynamoDB deletes the item. The item of client 0
+is the feature set in force.
 """
 
 import re
@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 FEATURE_SET = 0
-"""The key of the feature set; those of clients are positive."""
+"""Key of the item with the feature set. Keys of clients are positive."""
 MOST_KEYS = 100
-"""Of one BatchGetItem."""
+"""Maximum number of keys in one BatchGetItem."""
 TOMBSTONE_SECONDS = 7 * 86_400
-"""How long an erased client's revision refuses older writes that are still on their way. Those end within seconds."""
+"""Lifetime of a tombstone. It refuses older writes that are still on their way, which end within seconds."""
 
 _NEWER_WINS = "attribute_not_exists(rev) OR rev < :rev"
 _FORM = "dynamodb://TABLE?region=REGION"
@@ -26,7 +26,7 @@ Item = dict[str, dict[str, str]]
 
 
 class TableAddress(NamedTuple):
-    """`endpoint` is None for that of the region. `consistent`: reads see every write that was answered before."""
+    """The address of a table. `endpoint`: None is the endpoint of the region. `consistent`: whether reads are strongly consistent."""
 
     table: str
     region: str
@@ -35,7 +35,7 @@ class TableAddress(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "TableAddress":
-        """From dynamodb://TABLE?region=REGION[&endpoint=URL][&consistent=false]. Raises ValueError."""
+        """Parse dynamodb://TABLE?region=REGION[&endpoint=URL][&consistent=false]. Raises ValueError."""
         parts = urlsplit(text)
         said = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         region, endpoint = said.pop("region", ""), said.pop("endpoint", None)
@@ -52,7 +52,7 @@ class TableAddress(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A client's vector under a revision. `at` is None when there is none any more."""
+    """A client's vector under a revision. `at` is None if the client was erased."""
 
     client_id: int
     rev: int
@@ -76,7 +76,7 @@ class Change(NamedTuple):
 
 
 def put_if_newer(table: str, item: Item) -> dict[str, Any]:
-    """The PutItem that stores an item unless one of the same or a later revision is there."""
+    """The PutItem request that stores `item` unless the table has the same or a later revision of it."""
     return {
         "TableName": table,
         "Item": item,

@@ -4,7 +4,7 @@ from pydantic import BaseModel, Field
 
 
 class InvalidPart(BaseModel):
-    """One part of a request that could not be accepted. The value itself is never repeated."""
+    """One part of a request that is not valid. The value itself is never repeated."""
 
     pointer: str = Field(
         description="A JSON pointer into the body (`#/client_ids/0`), or `path/NAME`, `query/NAME`, `header/NAME`."
@@ -17,5 +17,5 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str | None = None
-    instance: str = Field(description="`urn:uuid:` and the id of the request.")
+    instance: str = Field(description="`urn:uuid:` followed by the id of the request.")
     errors: list[InvalidPart] | None = None

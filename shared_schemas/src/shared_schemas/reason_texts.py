@@ -1,4 +1,4 @@
-"""The sentences that an adverse decision is explained with, and what they must not say."""
+"""The sentences that explain an adverse decision, and the check that they are specific."""
 
 import re
 from string import Formatter
@@ -13,7 +13,7 @@ _VAGUE = re.compile(
     r"credit scoring system|(in|un)sufficient score|score (is|was) (too )?low",
     re.IGNORECASE,
 )
-"""The official interpretation of 12 CFR 1002.9(b)(2) names them: they tell the applicant nothing specific."""
+"""Phrases that the official interpretation of 12 CFR 1002.9(b)(2) calls insufficient, because they are not specific."""
 
 _PLACEHOLDERS = {
     "at_most": {"high"},
@@ -25,9 +25,10 @@ _PLACEHOLDERS = {
 
 
 class FeatureTexts(BaseModel):
-    """Of one feature: codes that never change their meaning, and a sentence for each form of region. Absent ones have defaults.
+    """Reason codes and sentences of one feature. The meaning of a code never changes. Absent fields have defaults.
 
-    `{low}` and `{high}` stand for the bounds of the region, `{value}` for a category. A flag's sentences have none of them.
+    There is a sentence for each form of region. `{low}` and `{high}` stand for the bounds of the region, `{value}` for a
+    category. Sentences of a flag have no placeholders.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,7 +47,7 @@ class FeatureTexts(BaseModel):
         return tuple(code for code in (self.code, self.missing_code) if code is not None)
 
     def sentences(self) -> dict[str, str]:
-        """Those that are given, by their form."""
+        """The given sentences, by form."""
         return self.model_dump(exclude={"code", "missing_code"}, exclude_none=True)
 
     @model_validator(mode="after")

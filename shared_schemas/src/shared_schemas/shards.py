@@ -1,4 +1,4 @@
-"""Which of several databases knows a client, and how their URLs are written."""
+"""The assignment of clients to several databases (shards), and the setting with their URLs."""
 
 import re
 from typing import NamedTuple
@@ -7,7 +7,7 @@ _BETWEEN = re.compile(r"\s+(?=postgres(?:ql)?://)")
 
 
 class Shard(NamedTuple):
-    """Database `number`, from 1, of the databases that share the clients."""
+    """One of the databases among which the clients are divided. `number` starts at 1; `of` is how many there are."""
 
     number: int
     of: int
@@ -17,17 +17,18 @@ class Shard(NamedTuple):
 
 
 ONLY = Shard(1, 1)
-"""One database, which knows all clients."""
+"""The only database, with all clients."""
 
 
 def shard_of(client_id: int, of: int) -> int:
-    """The number of the database that knows the client. Also a function of PostgreSQL. Never changed: databases are filled by it.
+    """The number of the database that has the client. It must never change, because existing databases are filled by it.
 
-    Neighbouring and round ids are spread alike. No product is above 2**62, so that 64-bit integers compute it anywhere.
+    PostgreSQL has the same function. Consecutive and round ids are distributed evenly. No product is above 2**62, so that
+    signed 64-bit integers are enough.
     """
     return client_id % 2147483647 * 1327217884 % 2147483629 * 48271 % 2147483647 % of + 1
 
 
 def each_url(text: str) -> list[str]:
-    """The URLs of a setting that names one database, or several with white space between them."""
+    """The URLs in a setting with one database, or with several separated by white space."""
     return _BETWEEN.split(text.strip())

@@ -1,4 +1,4 @@
-"""The values of a feature set on the wire: what may be written, and the JSON Schema of vectors and writes."""
+"""Validation of written values, and the JSON Schemas of vectors and writes, made from a feature set."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ _TOLERANCE = timedelta(days=1)
 REF_TEMPLATE = "#/components/schemas/{model}"
 
 FeatureWrite = dict[str, Any]
-"""`event_timestamp` and the features that a write names. An absent one keeps what is stored, a null makes it unknown."""
+"""`event_timestamp` and the written features. An absent feature keeps its stored value; null makes the value unknown."""
 
 
 def _not_in_the_future(instant: datetime) -> datetime:
@@ -29,7 +29,7 @@ def _not_in_the_future(instant: datetime) -> datetime:
 EventInstant = Annotated[
     Instant,
     AfterValidator(_not_in_the_future),
-    Field(description="When the event happened that the values are of (RFC 3339, with a zone)."),
+    Field(description="The instant of the event (RFC 3339, with a time zone)."),
 ]
 
 
@@ -40,7 +40,7 @@ def _says_something(write: FeatureWrite) -> FeatureWrite:
 
 
 def write_adapter(features: Iterable[Feature]) -> TypeAdapter[FeatureWrite]:
-    """Validates what is written about a client: types, ranges and categories of these features, and no other name."""
+    """A validator of writes: types, ranges and categories of these features. Other names are refused."""
     values = {feature.name: NotRequired[_described(feature, _writable(feature))] for feature in features}
     body: Any = TypedDict("FeatureWrite", {"event_timestamp": EventInstant, **values})  # type: ignore[misc] # known at run time only
     checked: Any = Annotated[with_config(ConfigDict(extra="forbid"))(body), AfterValidator(_says_something)]
@@ -48,12 +48,12 @@ def write_adapter(features: Iterable[Feature]) -> TypeAdapter[FeatureWrite]:
 
 
 def write_schema(adapter: TypeAdapter[FeatureWrite]) -> dict[str, Any]:
-    """The JSON Schema of what `adapter` validates."""
+    """The JSON Schema of the writes that `adapter` accepts."""
     return adapter.json_schema(ref_template=REF_TEMPLATE) | {"minProperties": 2}
 
 
 def vector_schema(features: Iterable[Feature]) -> dict[str, Any]:
-    """The JSON Schema of a vector. Ranges are those of writes: imported values are served unchanged."""
+    """The JSON Schema of a vector. It has no ranges, because imported values are served unchanged."""
     return _vector_schema("FeatureVector", {feature.name: _readable(feature) for feature in features})
 
 
@@ -71,15 +71,13 @@ def _readable(feature: Feature) -> Any:
     return _described(feature, _TYPES.get(feature.type) or _category(feature))
 
 
-_OF_VECTOR = Annotated[
-    AwareDatetime, Field(description="When the latest event happened that the vector is of (RFC 3339).")
-]
+_OF_VECTOR = Annotated[AwareDatetime, Field(description="The instant of the latest event in the vector (RFC 3339).")]
 _TIMES: dict[str, Any] = {
     "feature_timestamps": NotRequired[
         Annotated[
             dict[str, AwareDatetime],
             Field(
-                description="Instants of the features whose event is older than `event_timestamp`. Absent if there are none."
+                description="For each feature whose latest event is older than `event_timestamp`, its instant. Absent if there is none."
             ),
         ]
     ]

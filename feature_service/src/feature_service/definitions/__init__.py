@@ -1,1 +1,1 @@
-"""The feature set that is in force: followed in the database, served, and encoded into vectors."""
+"""The feature set in force: followed in the database, prepared for requests, and encoded into vectors."""

@@ -1,4 +1,4 @@
-"""Follows the feature set that is in force in the database."""
+"""Follows the feature set in force in the database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -15,7 +15,7 @@ from service_kit.request.ask import Ask
 log = structlog.get_logger()
 
 FetchSet = Callable[[Ask[object], str], Awaitable[Mapping[str, Any] | None]]
-"""The row of feature_sets in force, unless its mark is the one given."""
+"""Return the row of feature_sets in force; None if its mark is `mark`."""
 
 _EVERY_SECONDS = 0.9
 _UNTIL_KNOWN_SECONDS = 0.2
@@ -23,7 +23,10 @@ _PATIENCE_SECONDS = 2.0
 
 
 class FollowedSet:
-    """`served` is the set in force, within a second; None until the database could be asked for the first time."""
+    """Keeps the set in force in `served`, at most a second late.
+
+    None until the database has answered for the first time.
+    """
 
     def __init__(self, fetch: FetchSet) -> None:
         self._fetch = fetch
@@ -43,7 +46,7 @@ class FollowedSet:
         if row is None or row["mark"] == self._refused_mark:
             return
         try:
-            # In a thread: a set of 500 features, or of long lists of categories, takes milliseconds.
+            # In a thread: a set of 500 features, or with long lists of categories, takes milliseconds.
             served = await asyncio.to_thread(_prepared, row)
         except ValidationError:
             self._refused_mark = row["mark"]
@@ -55,7 +58,7 @@ class FollowedSet:
 
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:
-        """Follow the set in force meanwhile."""
+        """Follow the set in force until the context ends."""
         await self._look()
         following = asyncio.create_task(self._follow())
         try:
@@ -76,7 +79,7 @@ class FollowedSet:
 
 
 def _prepared(row: Mapping[str, Any]) -> ServedSet:
-    """With what is made when it is first needed, too: no request is to wait for it."""
+    """Also make what is otherwise made at first use, so that no request waits for it."""
     served = read_served(row)
     _ = served.writes, served.etag, served.definitions_body
     return served

@@ -1,4 +1,4 @@
-"""The feature set that is served, with everything that requests need of it made beforehand."""
+"""The feature set in force, with everything that requests need prepared in advance."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -24,7 +24,7 @@ class ServedSet:
     ) -> None:
         self.digest = digest
         self.mark = mark
-        """What differs between any two rows of the database that differ in what they serve."""
+        """Identifies the content of the row: rows that differ in what they serve have different marks."""
         self.features = features.features
         self.id_column = features.entity.column
         self.header = (b"feature-set", f"{features.name}; digest={digest}".encode())
@@ -40,7 +40,7 @@ class ServedSet:
 
     @cached_property
     def etag(self) -> str:
-        """The digest; where older versions are retained, they are part of what is described, and so of the tag."""
+        """The ETag: the digest of the set. Retained versions of features, if there are any, are part of it."""
         if not self.definitions.retained:
             return f'"{self.digest}"'
         retained = sha256(_FEATURES.dump_json(self.definitions.retained)).hexdigest()
@@ -56,7 +56,7 @@ class ServedSet:
 
     @cached_property
     def schemas(self) -> dict[str, Any]:
-        """JSON Schemas that take the place of the general ones in the OpenAPI document, by their names."""
+        """JSON Schemas, by name, that replace the general ones in the OpenAPI document."""
         return {
             "FeatureVector": vector_schema(self.features),
             "SelectedVector": selected_schema(self.features),
@@ -64,7 +64,7 @@ class ServedSet:
         }
 
     def layout_of(self, wanted: Sequence[str]) -> Layout:
-        """The layout of these features, each a name or name@version, in this order. Raises InvalidRequest."""
+        """The layout of these features (name or name@version), in this order. Raises InvalidRequest."""
         key = tuple(wanted)
         layout = self._layouts.get(key)
         if layout is None:
@@ -92,7 +92,7 @@ class ServedSet:
         return list(selected.values())
 
     def said(self, write: FeatureWrite) -> dict[str, Any]:
-        """What a validated write says, by the keys of the features."""
+        """The values of a validated write by feature key."""
         return {self._by_name[name].key: value for name, value in write.items() if name in self._by_name}
 
     def names(self, keys: Sequence[str]) -> list[str]:
@@ -101,7 +101,7 @@ class ServedSet:
 
 
 def read_served(row: Mapping[str, Any]) -> ServedSet:
-    """From a row of feature_sets. Keys that a newer release declares are ignored. Raises ValidationError."""
+    """From a row of feature_sets. Keys that only a newer release knows are ignored. Raises ValidationError."""
     features = FeatureSet.model_validate_json(row["document"], extra="ignore")
     retained = _FEATURES.validate_json(row["retained"], extra="ignore")
     return ServedSet(row["id"], row["digest"], features, retained, row["mark"])

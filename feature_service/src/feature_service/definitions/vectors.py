@@ -1,4 +1,4 @@
-"""From what the store holds about clients to their vectors. Pure: no database, no clock."""
+"""Makes vectors from what the store has about clients. Pure: no database, no clock."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,13 +11,13 @@ import orjson
 from shared_schemas import Feature
 
 Vector = dict[str, Any]
-"""client_id, the values by name, event_timestamp (RFC 3339), and feature_timestamps where some are older: as JSON has them."""
+"""A vector as a JSON object: client_id, values by name, event_timestamp, and feature_timestamps if some are older."""
 
 
 class Day(dict[str, int | None]):
-    """A date in UTC; `day[since]` are the whole years completed at it since an ISO date, None if that is later.
+    """A date in UTC. `day[since]` is the number of completed years since an ISO date, None if that date is later.
 
-    Years from 29 February complete on 1 March of other years. Many clients have one date: the years are kept.
+    Years from 29 February complete on 1 March in other years. The years are cached, because many clients share a date.
     """
 
     def __init__(self, year: int, month: int, day: int) -> None:
@@ -39,7 +39,7 @@ class Day(dict[str, int | None]):
 
 
 _MOST_KEPT = 40_000
-"""Dates of a day, which are those of a hundred years; instants. Some megabytes each."""
+"""Maximum cached dates of one day (a hundred years), and cached instants. Some megabytes each."""
 
 _day = lru_cache(maxsize=8)(Day)
 
@@ -51,7 +51,7 @@ def day_of(instant: datetime) -> Day:
 
 
 class _Instants(dict[bytes, str]):
-    """Instants as RFC 3339 by what PostgreSQL sends. Many vectors have one instant: the texts are kept."""
+    """RFC 3339 texts of instants, by what PostgreSQL sends. They are cached, because many vectors share an instant."""
 
     def __missing__(self, sent: bytes) -> str:
         instant = _EPOCH + timedelta(microseconds=int.from_bytes(sent, signed=True))
@@ -66,11 +66,11 @@ _instants = _Instants()
 
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-"""PostgreSQL sends an instant as microseconds since this one, in eight bytes."""
+"""The epoch of PostgreSQL, which sends an instant as microseconds since then, in eight bytes."""
 
 
 class Layout:
-    """Which values stand in a vector, under which names and in which order."""
+    """Which values a vector contains, under which names and in which order."""
 
     def __init__(self, features: Sequence[Feature]) -> None:
         self.names_by_key: Mapping[str, str] = {feature.key: feature.name for feature in features}
@@ -79,10 +79,10 @@ class Layout:
         self.dates = tuple(feature.name for feature in features if feature.completed_years_since)
         keys_are_names = all(key == name for key, name in self.names_by_key.items())
         self.size = len(self.blank) if keys_are_names else None
-        """Of a vector that values by key can be put into as they are."""
+        """Whether stored values can be used without renaming or reordering."""
 
     def filled(self, said: dict[str, Any]) -> Vector:
-        """The values by name, null where nothing is known, with places for the client and the instant around them."""
+        """An empty vector: all names with null, and places for the client and the instant."""
         return self.blank | {name: said.get(key) for key, name in self.names_by_key.items()}
 
     def number(self, name: str, value: int, text: str) -> float:
@@ -94,14 +94,15 @@ class Layout:
 
 
 def read_rows(rows: Sequence[Sequence[Any]], layout: Layout, days: Iterable[Day]) -> list[Vector]:
-    """The vector of each row: numbers as they were written, ages at its day.
+    """The vector of each row.
 
-    A row: client_id, event_timestamp as PostgreSQL sends it, v (JSON of the values by key), times (JSON of instants by key, or
-    None); what stands behind them is not read. Raises ValueError where the JSON of a row is none.
+    Numbers are as they were written, ages are at the day of the vector. A row has client_id, event_timestamp as
+    PostgreSQL sends it, v (JSON of values by key) and times (JSON of instants by key, or None); further columns are
+    ignored. Raises ValueError if the JSON of a row is not valid.
     """
     if not rows:
         return []
-    # By columns, and parsed in one go: a call for each row takes as long as reading its values.
+    # By column, and parsed at once: a call for each row takes as long as reading its values.
     client_ids, instants, texts, times, *_ = zip(*rows, strict=True)
     said = orjson.loads(f"[{','.join(texts)}]")
     if len(said) != len(rows):
@@ -111,7 +112,7 @@ def read_rows(rows: Sequence[Sequence[Any]], layout: Layout, days: Iterable[Day]
     for client_id, instant, text, older, values, day in zip(
         client_ids, instants, texts, times, said, days, strict=False
     ):
-        # Nearly always the keys are the names of all features, or of some.
+        # The keys are nearly always the names of all features, or of some of them.
         vector = blank | values
         if len(vector) != size:
             vector = layout.filled(values)
@@ -134,17 +135,17 @@ def _named(times: dict[str, str], layout: Layout) -> dict[str, str]:
 
 
 def encode(vector: Vector) -> bytes:
-    """Its JSON."""
+    """The JSON of a vector."""
     return orjson.dumps(vector)
 
 
 def encode_batch(client_ids: Sequence[int], vectors: Mapping[int, Vector]) -> bytes:
-    """The JSON of a batch: vectors in the order of the ids, and the ids that have none."""
+    """The JSON of a batch: vectors in the order of the ids, and the ids without a vector."""
     found = [vectors[client_id] for client_id in client_ids if client_id in vectors]
     return orjson.dumps({"features": found, "not_found": [one for one in client_ids if one not in vectors]})
 
 
 def encode_page(vectors: Sequence[Vector], next_after: int | None, selection: Sequence[str] | None) -> bytes:
-    """The JSON of a page, with the features that were asked for where some were."""
+    """The JSON of a page, with the requested features if the request named some."""
     page = {"features": vectors, "next_after": next_after}
     return orjson.dumps(page if selection is None else page | {"selection": selection})

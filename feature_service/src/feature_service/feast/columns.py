@@ -1,4 +1,4 @@
-"""From vectors to the columns of an answer. Pure: no database, no clock."""
+"""Converts vectors to the columns of a Feast answer. Pure: no database, no clock."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,15 +8,15 @@ from feature_service.definitions.vectors import Vector
 from shared_schemas import Feature
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""What Feast says of the instant of a value that has none."""
+"""The instant that Feast sends for a value without one."""
 
 
 def columns_of(
     client_ids: Sequence[int], features: Sequence[Feature], vectors: Mapping[int, Vector], now: datetime
 ) -> list[dict[str, Any]]:
-    """The column of the ids, then one a feature, in the order of the ids.
+    """The column of the ids, then one column for each feature, in the order of the ids.
 
-    A value is null unless its status is PRESENT: clients of Feast show it whatever the status says.
+    A value is null unless its status is PRESENT, because Feast clients show values whatever their status is.
     """
     rows = [vectors.get(client_id) for client_id in client_ids]
     ids = {"values": list(client_ids), "statuses": ["PRESENT"] * len(rows), "event_timestamps": [_EPOCH] * len(rows)}

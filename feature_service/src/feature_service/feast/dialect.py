@@ -1,4 +1,4 @@
-"""Failures as Feast's feature server tells them: its client raises the class of feast.errors that they name."""
+"""Failures in the format of Feast's feature server: its client raises the class of feast.errors that they name."""
 
 import json
 import re
@@ -28,7 +28,7 @@ _CLASSES: Mapping[type[ProblemError], str] = {
 
 
 def _failure(problem: ProblemError) -> Response:
-    """A JSON string that holds JSON: so it is on Feast's wire."""
+    """A JSON string that contains JSON, which is Feast's format."""
     name = _CLASSES.get(type(problem), "FeastError")
     error = json.dumps({"module": "feast.errors", "class": name, "message": message_of(problem)})
     return Response(json.dumps(error), problem.status, problem.answer_headers(), media_type="application/json")

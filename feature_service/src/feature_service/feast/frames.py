@@ -1,4 +1,4 @@
-"""From the columns that a client of Feast writes to what is said about each client."""
+"""Converts the columns that a Feast client writes to one write for each client."""
 
 import re
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ class Row(NamedTuple):
 
 
 def rows_of(frame: Columns, served: ServedSet, most_rows: int) -> list[Row]:
-    """The rows of a frame, each checked as PUT checks its body. Raises InvalidRequest if any is not valid.
+    """The rows of a frame, each validated like the body of a PUT. Raises InvalidRequest if any row is not valid.
 
-    Columns of features may be absent: a row does not speak of them. A null is said.
+    Columns of features may be absent; then the row does not write these features. A null is a written value.
     """
     if JOIN_KEY not in frame or _INSTANT not in frame:
         raise refused("#/df", f"The columns {JOIN_KEY} and {_INSTANT} are needed")
@@ -57,7 +57,7 @@ def _said(served: ServedSet, write: dict[str, Any]) -> Said:
 
 
 def _plain(feature: Feature | None, values: Sequence[Any]) -> list[Any]:
-    """Without what a data frame makes of missing values: NaN, and whole numbers as floats."""
+    """Undo what a data frame does to missing values: NaN, and whole numbers as floats."""
     if feature is None:
         raise refused("#/df", "There is a column that is no feature of the view")
     whole = feature.whole
@@ -79,7 +79,7 @@ def _client_id(given: object) -> int:
 
 
 def _instant(given: object) -> datetime:
-    """An instant as Feast writes it; without a zone it is in UTC."""
+    """An instant as Feast writes it. Without a time zone it is in UTC."""
     text = given if isinstance(given, str) and _FORM.fullmatch(given) else ""
     try:
         instant = datetime.fromisoformat(text)

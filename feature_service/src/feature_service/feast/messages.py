@@ -1,4 +1,4 @@
-"""Bodies of Feast's protocol, read whatever the content type says. Keys that are not known here are ignored, as Feast does."""
+"""Bodies of Feast's protocol, read with any content type. Unknown keys are ignored, as Feast does."""
 
 from codecs import BOM_UTF8
 from typing import Annotated, Any, Literal, TypeVar
@@ -22,13 +22,13 @@ Columns = dict[str, list[Any]]
 
 
 class Entities(BaseModel):
-    """The clients that are asked about, in columns."""
+    """The requested clients, as columns."""
 
     client_id: list[Id]
 
 
 class OnlineFeaturesRequest(BaseModel):
-    """`features`: as view:feature. A feature service goes before them."""
+    """The body of a read. `features`: view:feature. If a feature service is named, `features` is ignored."""
 
     entities: Entities
     features: Annotated[list[str], Field(max_length=MAX_FEATURES)] | None = None
@@ -38,7 +38,7 @@ class OnlineFeaturesRequest(BaseModel):
 
 
 class PushRequest(BaseModel):
-    """`df`: columns of one length. What is pushed always goes to the online store and the history."""
+    """The body of a write. `df`: columns of equal length. A push always goes to the online store and the history."""
 
     push_source_name: str
     df: Columns
@@ -51,7 +51,7 @@ class WriteRequest(BaseModel):
 
 
 class Column(BaseModel):
-    """Of one name, an element for each row of the request."""
+    """The values of one name: one element for each client of the request."""
 
     values: list[Any]
     statuses: list[Literal["PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"]]
@@ -63,7 +63,7 @@ class Names(BaseModel):
 
 
 class OnlineFeatures(BaseModel):
-    """`results[i]` is of `metadata.feature_names[i]`; the join key comes first."""
+    """The answer: `results[i]` has the values of `metadata.feature_names[i]`; the join key comes first."""
 
     results: list[Column]
     metadata: Names
@@ -74,7 +74,7 @@ def refused(pointer: str, detail: str) -> InvalidRequest:
 
 
 def read_message(model: type[Message], body: bytes) -> Message:
-    """Raises InvalidRequest."""
+    """Parse the body of a request. Raises InvalidRequest."""
     try:
         return model.model_validate_json(body.removeprefix(BOM_UTF8))
     except ValidationError as error:

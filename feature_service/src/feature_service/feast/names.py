@@ -1,4 +1,4 @@
-"""What the feature set that is served is called in Feast's words."""
+"""Names of the feature set in force in Feast's terms."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ def push_source_of(served: ServedSet) -> str:
 
 
 def wanted_features(served: ServedSet, references: Sequence[str] | None, feature_service: str | None) -> list[str]:
-    """The names of the features that are asked for, in the order of the request; a feature service goes first.
+    """The requested features, in the order of the request; a feature service takes precedence.
 
     Raises FeatureServiceNotFound, FeatureViewNotFound, or FeatureNotInView.
     """

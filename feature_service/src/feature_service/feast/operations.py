@@ -1,4 +1,4 @@
-"""The operations of Feast's feature server, each at its own address and below /feast, where the front door has them."""
+"""The operations of Feast's feature server, each at its own address and below /feast, as at the front door."""
 
 import asyncio
 from collections.abc import Sequence
@@ -31,15 +31,15 @@ _UNAVAILABLE = {503: "The store is unavailable. Try again after `Retry-After` se
 _READ_PROBLEMS = {404: "No such feature view or service.", 422: "The request is not valid."} | _UNAVAILABLE
 _WRITE_PROBLEMS = {403: "The key may not write, or the service takes no writes."} | _READ_PROBLEMS
 _IN_A_THREAD = 2_000
-"""Values from which on an answer takes more than a millisecond to put together."""
+"""From this number of values on, an answer takes more than a millisecond to build."""
 _WRITES_AT_ONCE = 2
-"""As many as the writer has connections."""
+"""Concurrent writes of one request: the number of the writer's connections."""
 
 
 async def online_features(ask: Ask[State], body: bytes) -> bytes:
     """Features of clients, for clients of Feast
 
-    In columns, in the order of the request, an id that was asked for twice twice. A value is null unless its status is
+    In columns, in the order of the request; a repeated id has a value each time. A value is null unless its status is
     PRESENT.
     """
     asked = read_message(OnlineFeaturesRequest, body)
@@ -66,7 +66,7 @@ async def online_features(ask: Ask[State], body: bytes) -> bytes:
 async def push(ask: Ask[State], body: bytes) -> Answer:
     """Write what is new about clients, through the push source
 
-    Each row as PUT writes it. None is written unless all are valid; repeating a push changes nothing.
+    Each row is written like a PUT. No row is written unless all are valid. Repeating a push changes nothing.
     """
     pushed = read_message(PushRequest, body)
     served = await ask.state.store.feature_set.current(ask)
@@ -79,7 +79,7 @@ async def push(ask: Ask[State], body: bytes) -> Answer:
 async def write_to_online_store(ask: Ask[State], body: bytes) -> Answer:
     """Write what is new about clients, through the feature view
 
-    As /push.
+    Like /push.
     """
     written = read_message(WriteRequest, body)
     served = await ask.state.store.feature_set.current(ask)
@@ -104,7 +104,7 @@ async def _write(ask: Ask[State], frame: Columns) -> None:
     waiting = iter(by_client.values())
 
     async def write_next() -> None:
-        for of_client in waiting:  # rows of one client in their order: of one instant the later counts
+        for of_client in waiting:  # # rows of one client in order: of two with the same instant, the later counts
             await _write_client(ask, of_client)
 
     writers = [asyncio.create_task(write_next()) for _ in range(_WRITES_AT_ONCE)]

@@ -52,13 +52,13 @@ operations = Operations[State]("features")
 
 
 class AsOf(BaseModel):
-    """The instant that an answer is of."""
+    """The instant for which the request is answered."""
 
     as_of: Instant | None = Field(default=None, description="Answer as it stood at this instant, not now.")
 
 
 class PageOf(BaseModel):
-    """Which vectors a page holds."""
+    """Which vectors a page contains."""
 
     after: int = Field(default=0, ge=0, le=MAX_CLIENT_ID, description="Ids above this one.")
     limit: int | None = Field(
@@ -77,7 +77,7 @@ def _with_schemas(state: State | None) -> Mapping[str, Any]:
 
 
 async def _served(ask: Ask[State]) -> ServedSet:
-    """The set that is served, named in the header of the answer."""
+    """The set in force, which the answer names in a header."""
     served = await ask.state.store.feature_set.current(ask)
     ask.answer_headers = (*ask.answer_headers, served.header) if ask.answer_headers else (served.header,)
     return served
@@ -113,8 +113,8 @@ async def read_vector(ask: Ask[State], client_id: int, query: AsOf) -> bytes:
 async def read_batch(ask: Ask[State], body: FeatureBatchRequest) -> bytes:
     """The features of many clients
 
-    All features of the set that is served, or those that are named. An older version of a feature can be named for as long as
-    it is retained.
+    All features of the set in force, or those that the request names. An older version of a feature can be named as
+    long as it is retained.
     """
     limit = ask.state.settings.max_batch_ids
     if len(body.client_ids) > limit:
@@ -136,8 +136,9 @@ async def read_batch(ask: Ask[State], body: FeatureBatchRequest) -> bytes:
 async def read_page(ask: Ask[State], query: PageOf) -> bytes:
     """The features of all clients, by pages
 
-    In the order of the ids. A client that is written meanwhile appears as it is when its page is read. All features of the set
-    that is served, or those that are named. An older version of a feature can be named for as long as it is retained.
+    In the order of the client ids. A client that is written meanwhile appears as it is when its page is read. All
+    features of the set in force, or those that the request names. An older version of a feature can be named as long as
+    it is retained.
     """
     most = ask.state.settings.max_batch_ids
     limit = most if query.limit is None else query.limit
@@ -152,7 +153,7 @@ async def read_page(ask: Ask[State], query: PageOf) -> bytes:
 
 
 def _layout_of(selection: Sequence[str], served: ServedSet) -> Layout:
-    """That of features which the query names. Raises InvalidRequest."""
+    """The layout of the features that the query names. Raises InvalidRequest."""
     if len(selection) > MAX_FEATURES:
         detail = f"At most {MAX_FEATURES} features in one request"
         raise InvalidRequest(errors=[InvalidPart(pointer="query/features", detail=detail)])
@@ -164,7 +165,7 @@ def _layout_of(selection: Sequence[str], served: ServedSet) -> Layout:
 
 
 def _of_query(part: InvalidPart) -> InvalidPart:
-    """What is said of a feature by its place in a body, said of its place in the query."""
+    """An error about a feature at its place in a body, as an error about its place in the query."""
     place = int(part.pointer.rpartition("/")[2]) + 1
     return InvalidPart(pointer="query/features", detail=f"{part.detail}: number {place} of those that are named")
 
@@ -180,7 +181,7 @@ def _of_query(part: InvalidPart) -> InvalidPart:
 async def read_definitions(ask: Ask[State]) -> Answer:
     """What each feature means
 
-    The ETag changes with the set. With it in `If-None-Match` an unchanged set is answered with 304.
+    The ETag changes with the set. With the ETag in `If-None-Match`, an unchanged set is answered with 304.
     """
     served = await _served(ask)
     return Answer(served.definitions_body, headers={"ETag": served.etag})

@@ -60,9 +60,9 @@ def _writes(state: State) -> TypeAdapter[FeatureWrite]:
 async def write_vector(ask: Ask[State], client_id: int, body: dict[str, Any]) -> bytes:
     """Write what is new about one client
 
-    The value of a feature is what the latest event says that speaks of it; of equal instants the later write counts. A write
-    speaks of the features that it names. One that is late is kept all the same: it counts as of earlier instants. Repeating a
-    write changes nothing.
+    The value of a feature is that of its latest event; of two events at the same instant, the write that was received
+    later counts. A write changes only the features that it names. A late write is stored too: it counts for questions
+    as of earlier instants. Repeating a write changes nothing.
     """
     served = await ask.state.store.feature_set.current(ask)
     said = Said(body["event_timestamp"], served.said(body))
@@ -85,7 +85,7 @@ async def write_vector(ask: Ask[State], client_id: int, body: dict[str, Any]) ->
 async def erase_client(ask: Ask[State], client_id: int) -> bytes:
     """Erase one client
 
-    Deletes the vector, the history, and the refused lines of loads.
+    Deletes the vector, the history, and the client's lines in quarantine.
     """
     served = await ask.state.store.feature_set.current(ask)
     if not await writer_of(ask.state).erase(client_id, served.id_column, ask):

@@ -1,1 +1,1 @@
-"""What is known about clients: the seam of the online store, its implementations, and the history."""
+"""Access to what is known about clients: the interface of the online store, its implementations, and the history."""

@@ -1,4 +1,4 @@
-"""Vectors as they are answered: read from the online store or the history, and lookups of single ones batched and encoded."""
+"""Reads vectors from the online store or the history, batches single lookups, and encodes the answers."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,14 +19,15 @@ from shared_schemas.shards import ONLY, Shard
 log = structlog.get_logger()
 
 _WITHOUT_A_PAUSE = 250
-"""Vectors that are read in one go: about a millisecond. Others get their turn after as many."""
+"""Maximum vectors that are encoded without a pause, which takes about a millisecond."""
 
 
 class FeatureStore:
-    """Reads vectors. Raises StoreUnavailable when the store cannot answer, NeedsSystemOfRecord where the
-    answer is in the history, and there is no `record`, and BeforeRetention where the history is not kept any more.
+    """Reads vectors.
 
-    A layout says which features stand in a vector; None: those of the set that is served.
+    Raises StoreUnavailable if the store cannot answer, NeedsSystemOfRecord if the answer is in the history and there is
+    no `record`, and BeforeRetention if that part of the history was dropped. A layout says which features a vector
+    contains; None: those of the set in force.
     """
 
     def __init__(
@@ -42,9 +43,10 @@ class FeatureStore:
         self._coalesced_as_of: Batcher[tuple[int, datetime], bytes] = batcher(self._encoded_at_instants)
 
     async def vector(self, client_id: int, ask: Ask[object], as_of: datetime | None = None) -> bytes | None:
-        """The JSON of a client's vector, current or as of an instant. Concurrent calls share requests to the store.
+        """The JSON of a client's vector, current or as of an instant.
 
-        The wait for a turn counts: no answer within the store's limit is StoreUnavailable.
+        Concurrent calls share requests to the store. Waiting for a turn counts: without an answer within the store's
+        timeout it raises StoreUnavailable.
         """
         try:
             if as_of is None:
@@ -62,7 +64,7 @@ class FeatureStore:
     async def vectors(
         self, client_ids: Iterable[int], ask: Ask[object], as_of: datetime | None = None, layout: Layout | None = None
     ) -> dict[int, Vector]:
-        """The vectors of those clients that have one (at that instant), by id."""
+        """The vectors, by id, of those clients that have one (at that instant)."""
         ids = list(set(client_ids))
         if as_of is None:
             return await self._read(await self._online.vectors(ids, ask), ask, layout)
@@ -75,7 +77,7 @@ class FeatureStore:
         return vectors
 
     async def page(self, after: int, limit: int, ask: Ask[object], layout: Layout | None = None) -> list[Vector]:
-        """At most `limit` vectors of the ids above `after`, in their order."""
+        """At most `limit` vectors of the ids above `after`, in the order of the ids."""
         rows = await self._of_record().page(after, limit, ask)
         return list((await self._read(rows, ask, layout)).values())
 
@@ -118,7 +120,7 @@ class FeatureStore:
         return self._record
 
     async def ping(self, ask: Ask[object]) -> Mapping[str, str] | None:
-        """Return if vectors can be read, with details where there are some."""
+        """Return details of readiness if vectors can be read."""
         await self._online.ping(ask)
         await self.feature_set.current(ask)
         return None

@@ -8,28 +8,34 @@ from typing import Any, NamedTuple, Protocol
 from service_kit.request.ask import Ask
 
 Row = Sequence[Any]
-"""A vector in force: client_id; event_timestamp, as microseconds since the year 2000 in eight bytes; the JSON of its values by
-key; the JSON of the instants of older values by key, or None."""
+"""A current vector.
+
+client_id; event_timestamp (microseconds since 2000-01-01 in eight bytes); JSON of values by key; JSON of the instants
+of older values by key, or None.
+"""
 
 
 class Said(NamedTuple):
-    """What an event says, by the keys of the features."""
+    """The values of an event by feature key."""
 
     event_timestamp: datetime
     values: Mapping[str, Any]
 
 
 class OnlineReads(Protocol):
-    """Raises StoreUnavailable when the store cannot answer in `timeout_seconds`, and DeadlineExceeded."""
+    """Reads of the online store.
+
+    Raises StoreUnavailable without an answer in `timeout_seconds`, and DeadlineExceeded.
+    """
 
     timeout_seconds: float
     most_keys: int
-    """Of one request to the store."""
+    """Maximum number of keys in one request to the store."""
     most_in_flight: int
-    """Requests to the store at once."""
+    """Maximum number of concurrent requests to the store."""
 
     async def vectors(self, client_ids: Sequence[int], ask: Ask[object]) -> Sequence[Row]:
-        """Those of the clients that are known."""
+        """The rows of those clients that are known."""
 
     async def ping(self, ask: Ask[object]) -> None:
         """Return if vectors can be read."""
@@ -40,27 +46,33 @@ class OnlineWrites(Protocol):
     change may still be made, or not."""
 
     async def write(self, client_id: int, said: Said, ask: Ask[object]) -> Sequence[str]:
-        """Add an event. Raises BeforeRetention. The keys for which it does not count now, because newer events speak of them."""
+        """Add an event.
+
+        Returns the keys for which it does not count because they have newer events. Raises BeforeRetention.
+        """
 
     async def erase(self, client_id: int, id_column: str, ask: Ask[object]) -> bool:
-        """Leave no trace of the client. False where there was none. Raises LoadRunning.
+        """Erase every trace of the client. Returns False if there was none. Raises LoadRunning.
 
-        `id_column`: name of the client id in the files that lines were refused of.
+        `id_column`: name of the client id in files, to find the client's lines in quarantine.
         """
 
 
 class RecordReads(Protocol):
-    """What only the system of record knows. Raises StoreUnavailable when it cannot answer, and DeadlineExceeded."""
+    """Reads that only the system of record can answer.
+
+    Raises StoreUnavailable if it cannot answer, and DeadlineExceeded.
+    """
 
     async def at_instants(self, wanted: Sequence[tuple[int, datetime]], ask: Ask[object]) -> Sequence[Row]:
-        """For each client that had events by its instant: the vector, and behind it the position in `wanted`, from 1.
+        """For each client with events until its instant: the vector, and the position in `wanted` (from 1).
 
-        Of an instant before the history is kept there is a row with the position below 0, and no vector.
+        If the instant is before the retained history, there is a row with a negative position and no vector.
         """
 
     async def page(self, after: int, limit: int, ask: Ask[object]) -> Sequence[Row]:
-        """At most `limit` vectors in force of the ids above `after`, in their order."""
+        """At most `limit` current vectors of the ids above `after`, in the order of the ids."""
 
 
 class OnlineStore(OnlineReads, OnlineWrites, Protocol):
-    """Both halves: vectors, write, erase, ping."""
+    """An online store that can also be written."""

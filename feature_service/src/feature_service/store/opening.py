@@ -1,4 +1,4 @@
-"""Opens the stores that the settings name."""
+"""Opens the stores that the settings configure."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,7 +21,7 @@ from shared_schemas.online_items import TableAddress
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[FeatureStore]:
-    """A store that follows the feature set in force: in PostgreSQL, or where that is not configured, in DynamoDB."""
+    """A store that follows the feature set in force: in PostgreSQL or, if that is not configured, in DynamoDB."""
     async with AsyncExitStack() as stack:
         store = await _opened(settings, stack)
         await stack.enter_async_context(store.feature_set.followed())
@@ -49,7 +49,7 @@ async def _on_postgresql(settings: Settings, stack: AsyncExitStack) -> FeatureSt
 
 
 async def _on_dynamodb(settings: Settings, address: TableAddress, stack: AsyncExitStack) -> FeatureStore:
-    # Imported where it is configured only: the world of AWS takes long to import.
+    # Imported only if configured: the AWS libraries take long to import.
     from feature_service.store.dynamodb.online import DynamoReads  # noqa: PLC0415
     from feature_service.store.dynamodb.table import open_table  # noqa: PLC0415
 
@@ -62,7 +62,7 @@ async def _on_dynamodb(settings: Settings, address: TableAddress, stack: AsyncEx
 
 @asynccontextmanager
 async def open_writer(settings: Settings, metrics: WriteMetrics) -> AsyncIterator[OnlineWrites | None]:
-    """What writes; None where no role to write as is configured. PostgreSQL connects when there is something to write."""
+    """The writer; None if no role for writes is configured. It connects to PostgreSQL at the first write."""
     if len(settings.writer_database_urls) > 1:
         async with open_shards_writer(settings, metrics) as sharded:
             yield sharded

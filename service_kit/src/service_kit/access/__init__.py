@@ -1,1 +1,1 @@
-"""Which request is admitted: API keys and the rules that say what each key may do."""
+"""Access control: API keys, and the rules that say which requests each key may make."""

@@ -1,4 +1,4 @@
-"""The decision about a request before any work is done for it: its Host, its key, and the slots that it counts among."""
+"""Checks a request before any work is done for it: its Host header, its API key, and the slots it is counted in."""
 
 from collections.abc import Sequence
 from enum import Enum, auto
@@ -10,21 +10,24 @@ from service_kit.access.rules import Access, is_public, route_path
 
 
 class Place(Enum):
-    """Among which slots a request counts."""
+    """The group of slots that a request is counted in."""
 
     WORK = auto()
-    """Admitted: those of the service's work."""
+    """Admitted requests to the operations of the service."""
     PUBLIC = auto()
-    """Static files that need no key: slots of their own, so that they take none from what is admitted."""
+    """Static files that need no key. They have slots of their own, so that they take none from admitted requests."""
     EXEMPT = auto()
-    """None: health and metrics are answered however much is at work."""
+    """Not counted: health checks and metrics are answered under any load."""
 
 
 _OUT_OF_THE_ORDINARY = ("/health/", "/docs", "/openapi.json", "/metrics")
 
 
 class Gate:
-    """Admits requests. `access` is None while no key is configured. `public`: prefixes of static files of the service."""
+    """Admits requests.
+
+    `access` is None if no key is configured. `public`: path prefixes of the service's static files.
+    """
 
     def __init__(self, access: Access | None, hosts: Hosts, public: Sequence[str] = ()) -> None:
         self._access = access
@@ -33,7 +36,7 @@ class Gate:
         self._out_of_the_ordinary = (*_OUT_OF_THE_ORDINARY, *public)
 
     def admit(self, scope: Scope) -> Place:
-        """Raises the problem of a request that is not admitted."""
+        """Return the place of an admitted request. Raises the problem of a request that is not admitted."""
         path = route_path(scope) if scope["root_path"] else scope["path"]
         if not path.startswith(self._out_of_the_ordinary):  # nearly every request: one look at its path
             self._hosts.check(scope, health=False)

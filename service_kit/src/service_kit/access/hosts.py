@@ -1,4 +1,4 @@
-"""Which Host header fields a service answers to."""
+"""The check of the Host header."""
 
 from collections.abc import Collection
 from functools import lru_cache
@@ -12,7 +12,7 @@ from service_kit.settings import ServiceSettings
 
 
 def host_name(field: str) -> str:
-    """The name in a Host field, comparable: without port, brackets and final dot, in lower case."""
+    """The name in a Host header in comparable form: lower case, without port, brackets and final dot."""
     name = field.strip().lower()
     if name.startswith("["):
         return name[1:].partition("]")[0]
@@ -27,9 +27,9 @@ def is_loopback(name: str) -> bool:
 
 
 class Hosts:
-    """Checks the Host field. `allowed`: names beside loopback; None: every name is.
+    """Checks the Host header. `allowed`: names besides loopback; None allows every name.
 
-    A browser that a foreign page has led here by its own name (DNS rebinding) sends that name.
+    This stops DNS rebinding: a browser that a foreign page has led here sends the name of that page.
     """
 
     def __init__(self, allowed: Collection[str] | None) -> None:
@@ -37,9 +37,9 @@ class Hosts:
         self._is_allowed = lru_cache(maxsize=256)(self._judge)
 
     def check(self, scope: Scope, *, health: bool) -> None:
-        """Raises BadRequest without exactly one field, HostNotAllowed for a name that is not allowed.
+        """Raises BadRequest unless there is exactly one Host header, and HostNotAllowed if its name is not allowed.
 
-        Health checks may come by any name, and in HTTP/1.0 by none: so load balancers ask.
+        Health checks may use any name, and in HTTP/1.0 none, because load balancers do so.
         """
         found: bytes | None = None
         for name, value in scope["headers"]:
@@ -60,7 +60,7 @@ class Hosts:
 
 
 def allowed_hosts(settings: ServiceSettings, access: Access | None) -> Hosts:
-    """Every name once keys are configured: a foreign page has none."""
+    """Every name is allowed once keys are configured, because a foreign page has no key."""
     if access is not None:
         return Hosts(None)
     return Hosts([name for name in settings.allowed_hosts.split(",") if name.strip()])

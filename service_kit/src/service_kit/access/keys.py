@@ -20,22 +20,22 @@ SCOPES = (
     "features:read", "features:write", "predict", "decisions:read", "decisions:review", "decisions:erase", "outcomes:write",
     "metrics:read", "admin",
 )  # fmt: skip
-"""What a key may be for. `admin` may everything."""
+"""The scopes of keys. `admin` includes all others."""
 
 _FIELDS = frozenset({"name", "scopes", "sha256", "expires", "rate"})
 KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MOST_KEYS = 100
-"""Each request is compared with every key."""
+"""Maximum number of keys: each request is compared with all of them."""
 
 
 class KeysRefused(Exception):
-    """The keys cannot be used. The message names the line and never repeats what stands in it."""
+    """The keys cannot be used. The message names the line and never repeats its content."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """`expires_at` in seconds of the epoch, `rate` in requests per minute."""
+    """One API key. `expires_at` is in seconds since 1970, `rate` in requests per minute."""
 
     name: str
     scopes: frozenset[str]
@@ -54,7 +54,7 @@ class ApiKey:
 
 
 def digest_of(key: bytes) -> bytes:
-    # Keys are 256 random bits: nothing can be guessed, so nothing is gained by a slow hash.
+    # A fast hash is enough: keys have 256 random bits and cannot be guessed.
     return sha256(key).digest()
 
 
@@ -63,7 +63,7 @@ def new_key() -> str:
 
 
 def instant(text: str) -> float:
-    """Seconds of the epoch of a date or an instant. Raises ValueError."""
+    """Seconds since 1970 of a date or an instant. Raises ValueError."""
     parsed = datetime.fromisoformat(text)
     if parsed.tzinfo is None:
         if len(text) > len("2027-01-31"):
@@ -125,7 +125,7 @@ def _rate(text: str | None) -> int | None:
 
 
 def read_keys(settings: ServiceSettings) -> tuple[ApiKey, ...] | None:
-    """The keys of the settings' variable and file together; None where neither is set. Raises KeysRefused."""
+    """The keys of the settings' variable and file together; None if neither is set. Raises KeysRefused."""
     if settings.api_keys is None and settings.api_keys_file is None:
         return None
     texts: Iterable[str] = (

@@ -4,9 +4,9 @@ _BUCKETS = 128
 
 
 class Window:
-    """At most `rate` requests in any `seconds`: a bound that always holds.
+    """Allows at most `rate` requests in any period of `seconds`.
 
-    The window moves in steps of a 128th: a request counts for up to one step longer than the window.
+    The window moves in steps of 1/128 of its length: a request counts for up to one step longer than the window.
     """
 
     __slots__ = ("_counts", "_newest", "_step", "_total")
@@ -18,7 +18,7 @@ class Window:
         self._total = 0
 
     def take(self, rate: int, now: float) -> float:
-        """Counts a request. Returns 0 if it is within the rate, else the seconds until one will be."""
+        """Count a request. Returns 0 if it is within the rate, otherwise the seconds until the next request will be."""
         self._advance(int(now / self._step))
         if self._total < rate:
             self._counts[self._newest % len(self._counts)] += 1

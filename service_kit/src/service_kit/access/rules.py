@@ -27,7 +27,7 @@ _LOOK_EVERY_SECONDS = 2.0
 
 
 class Rule(NamedTuple):
-    """Requests of these methods for paths that fit `pattern` need a key with `scope`; None: they need none."""
+    """Requests with these methods to paths that match `pattern` need a key with `scope`; None: they need no key."""
 
     pattern: re.Pattern[str]
     methods: Collection[str]
@@ -38,19 +38,22 @@ _METRICS = Rule(re.compile("/metrics"), READ, "metrics:read")
 
 
 def route_path(scope: Scope) -> str:
-    """The path that routes are matched against: without the prefix that the application is mounted at."""
+    """The path that routes are matched against: without the prefix at which the application is mounted."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 def is_public(path: str, below: tuple[str, ...] = ()) -> bool:
-    """Whether anybody may ask for it: health, documentation, and what is `below` the prefixes of a service's own."""
+    """Whether no key is needed: health, documentation, and the paths `below` the service's own public prefixes."""
     return path in _PUBLIC or path.startswith(_PUBLIC_BELOW) or f"{path}/".startswith(below)
 
 
 def presented_key(scope: Scope) -> bytes | None:
-    """The one key of a request. None, too, where there are several: which one is meant cannot be said."""
+    """The key that the request presents.
+
+    None if there is none or more than one, because it is not clear which one is meant.
+    """
     found: bytes | None = None
     for name, value in scope["headers"]:
         if name == b"x-api-key":
@@ -66,10 +69,10 @@ def presented_key(scope: Scope) -> bytes | None:
 
 
 class Access:
-    """Admits requests. The first rule that fits says which scope is needed; where none fits, `admin` is.
+    """Admits requests. The first rule that matches says which scope is needed; without a match it is `admin`.
 
-    `public` are prefixes of static files that need no key, beside health and documentation. `reread` is asked every
-    two seconds for keys that have changed, and answers None where none have. Rates are counted in this process.
+    `public` are prefixes of static files that need no key, in addition to health and documentation. `reread` is called
+    every two seconds and returns the keys if they have changed, otherwise None. Rates are counted per process.
     """
 
     def __init__(
@@ -114,7 +117,7 @@ class Access:
         if not presented or len(presented) > _LONGEST_KEY:
             raise Unauthenticated
         digest, found = digest_of(presented), None
-        for key in self._keys:  # all of them, so that the time taken tells nothing about which one it is
+        for key in self._keys:  # Compare with all keys, so that the duration does not show which one matches.
             if compare_digest(digest, key.digest):
                 found = key
         if found is None or (found.expires_at is not None and found.expires_at <= time.time()):
@@ -122,7 +125,7 @@ class Access:
         return found
 
     def needed(self, path: str, method: str) -> str | None:
-        """The scope that a request needs; None where it needs no key."""
+        """The scope that a request needs; None if it needs no key."""
         for pattern, methods, scope in self._rules:
             if method in methods and pattern.fullmatch(path):
                 return scope
@@ -150,9 +153,9 @@ class Access:
 
 
 def open_access(settings: ServiceSettings, rules: Sequence[Rule], public: Sequence[str] = ()) -> Access | None:
-    """The access that the settings describe; None where no key is configured. Raises KeysRefused."""
+    """The access control that the settings configure; None if no key is configured. Raises KeysRefused."""
     file = settings.api_keys_file
-    # Taken before the file is read: what is written meanwhile is noticed at the next look.
+    # Taken before the file is read, so that a write meanwhile is noticed at the next look.
     known = _fingerprint(file) if file else None
     keys = read_keys(settings)
     if keys is None:
@@ -166,7 +169,7 @@ def open_access(settings: ServiceSettings, rules: Sequence[Rule], public: Sequen
         if now == known:
             return None
         fresh = read_keys(settings)
-        known = now  # only now: a file that could not be read is tried again at the next look
+        known = now  # only now: a file that could not be read is read again at the next look
         log.info("api_keys_changed")
         return fresh
 
@@ -174,7 +177,7 @@ def open_access(settings: ServiceSettings, rules: Sequence[Rule], public: Sequen
 
 
 def _fingerprint(file: Path) -> tuple[int, int, int, int] | None:
-    """Changes with the file. Its ctime tells of a replacement of the same size whose mtime was kept."""
+    """A value that changes with the file. The ctime reveals a replacement with the same size and mtime."""
     try:
         stat = file.stat()
     except OSError:

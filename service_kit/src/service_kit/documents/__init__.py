@@ -1,1 +1,1 @@
-"""The OpenAPI document and the page that shows it without the internet."""
+"""The OpenAPI document, and the documentation page, which works without the internet."""

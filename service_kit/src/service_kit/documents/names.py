@@ -1,4 +1,4 @@
-"""Names in an OpenAPI document, which generated clients make their functions and classes of."""
+"""Names in an OpenAPI document, from which generated clients make function and class names."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ _COMPONENT = "#/components/schemas/"
 
 
 def operation_ids(operations: Sequence[Operation[Any]]) -> list[str]:
-    """The names of the handlers; those that serve several addresses begin with the first part of the longer ones."""
+    """Name each operation after its handler. If a handler serves several addresses, the longer ones get a prefix."""
     names = [operation.handler.__name__ for operation in operations]
     counted, seen = Counter(names), set[str]()
     ids = []
@@ -24,7 +24,7 @@ def operation_ids(operations: Sequence[Operation[Any]]) -> list[str]:
 
 
 def name_schemas(document: dict[str, Any]) -> None:
-    """Make components of schemas that stand within an operation and have a title, and of what they define for themselves."""
+    """Move schemas with a title from operations to the components, together with the schemas that they define."""
     schemas = document["components"]["schemas"]
     for operation in (one for path in document["paths"].values() for one in path.values()):
         for content in _contents(operation):

@@ -1,4 +1,4 @@
-"""The OpenAPI document of a service: what FastAPI makes of its routes, and what it cannot know."""
+"""The OpenAPI document of a service: what FastAPI derives from the routes, and the additions that it cannot derive."""
 
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
@@ -25,9 +25,9 @@ def describe(
     opened: Opened[Any],
     version: Callable[[Any], object] | None,
 ) -> None:
-    """Complete the document. It is made again whenever `version(state)` answers something else.
+    """Complete the document. It is generated again whenever `version(state)` returns another value.
 
-    Schemas of components that an operation documents (`components`) take the place of the general ones.
+    Schemas in `components` that an operation documents replace the general ones.
     """
     generate = app.openapi
     made: dict[object, dict[str, Any]] = {}
@@ -70,7 +70,7 @@ def _add_what_depends_on_the_state(document: dict[str, Any], operations: Iterabl
 
 
 def _merge(into: dict[str, Any], part: Mapping[str, Any]) -> None:
-    """A schema takes the place of what was there; everything else is added to it."""
+    """Merge `part` into a part of the document. A schema is replaced; everything else is added."""
     for key, value in part.items():
         if key != "schema" and isinstance(value, Mapping) and isinstance(into.get(key), dict):
             _merge(into[key], value)
@@ -79,10 +79,10 @@ def _merge(into: dict[str, Any], part: Mapping[str, Any]) -> None:
 
 
 def _restore(part: Any) -> None:
-    r"""Say bounds and patterns as they are meant.
+    r"""Correct bounds and patterns.
 
-    FastAPI makes floats of integer bounds, which 2^63 - 1 is none of. Pydantic's `\z`, the end of a text, is the letter z in
-    the regular expressions of ECMA-262, which JSON Schema's patterns are.
+    FastAPI converts integer bounds to floats, which cannot represent 2^63 - 1. Pydantic writes the end of a text as
+    `\z`, which in ECMA-262, and so in JSON Schema, is the letter z.
     """
     if isinstance(part, dict):
         for name, value in part.items():

@@ -1,4 +1,4 @@
-"""The documentation page: Swagger UI with its assets served from here, so that it works with no internet."""
+"""The documentation page: Swagger UI, whose assets are served by the service, so that it works without the internet."""
 
 import json
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ _START = """window.addEventListener("load", () => {
 
 
 def docs_routes(title: str, openapi_urls: Sequence[str] = ("openapi.json",)) -> list[BaseRoute]:
-    """Routes of the page at `/docs`. Every address on it is relative, so that it works below any prefix."""
+    """The routes of the page at `/docs`. All addresses on the page are relative, so that it works below any prefix."""
     page = HTMLResponse(_PAGE.format(title=title), headers=_HEADERS)
     start = Response(_START % json.dumps(openapi_urls), media_type="text/javascript")
 

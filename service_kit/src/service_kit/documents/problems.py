@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about problems."""
+"""Problems in the OpenAPI document."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about API keys."""
+"""API keys in the OpenAPI document."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ _REFUSALS = problem_responses(
 
 
 def describe_access(document: dict[str, Any], access: Access | None) -> None:
-    """Add the ways to present a key, and the refusals to every operation that needs one."""
+    """Add the ways to send a key, and the refusals of every operation that needs one."""
     document.setdefault("components", {})["securitySchemes"] = _SCHEMES
     if access is None:
         return

@@ -1,4 +1,4 @@
-"""Pages of a package, answered from memory with type, ETag and a compressed copy: files as they are, and pages made when first asked for."""
+"""Serves pages of a package from memory, with type, ETag and a compressed copy: files, and generated pages."""
 
 import asyncio
 import gzip
@@ -20,13 +20,13 @@ TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
-"""What may be served. A file of another type is none of the pages."""
+"""The media types of files. A file with another extension is not served."""
 
 _INDEX = "index.html"
 
 
 class _Form(NamedTuple):
-    """One form of a file: as it is, or compressed. `etag` differs between the two."""
+    """One representation of a file: plain or compressed. `etag` differs between the two."""
 
     body: bytes
     etag: str
@@ -39,10 +39,10 @@ class _File(NamedTuple):
 
 
 class StaticPages:
-    """The files of a folder below `prefix`, as `/console`; the folder's index at `prefix` and a slash.
+    """The files of a folder below `prefix`, such as `/console`, with the folder's index at `prefix` and a slash.
 
-    Nobody needs a key for them. A browser keeps them and asks each time whether they have changed, so that a new release is
-    seen at once and costs nothing otherwise. `policy`: their Content-Security-Policy.
+    No key is needed. Browsers cache the files and revalidate them at each request, so that a new release is seen at
+    once. `policy`: the Content-Security-Policy of all files.
     """
 
     def __init__(self, prefix: str, folder: Path, policy: str) -> None:
@@ -62,9 +62,9 @@ class StaticPages:
 
 
 class MadePages:
-    """Pages of HTML below `prefix`, as `/console/docs`, that `make` makes by name; None: there is no such page.
+    """HTML pages below `prefix`, such as `/console/docs`. `make(name)` returns a page, or None if there is none.
 
-    Each is made once, when it is first asked for, and kept. Otherwise they are like the files of `StaticPages`.
+    A page is generated when it is first requested, and kept. Otherwise the pages are served like files of `StaticPages`.
     """
 
     def __init__(self, prefix: str, make: Callable[[str], str | None], policy: str) -> None:
@@ -91,7 +91,7 @@ class MadePages:
 
 def _routes(prefix: str, answer: Callable[[Request], Awaitable[Response]]) -> list[BaseRoute]:
     async def enter(_: Request) -> Response:
-        # Relative: below whatever prefix the service itself stands.
+        # Relative, so that it works below any prefix of the service.
         return RedirectResponse(f"{prefix.rpartition('/')[2]}/")
 
     return [Route(prefix, enter), Route(f"{prefix}/{{name:path}}", answer)]

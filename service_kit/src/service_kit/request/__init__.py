@@ -1,1 +1,1 @@
-"""Everything that happens to one request before and after its handler."""
+"""Everything that happens to a request before and after its handler."""

@@ -1,4 +1,4 @@
-"""What a handler knows of the request that it answers, and passes on to whatever it asks."""
+"""The context of a request, which the handler gets and passes on to the store and to clients of other services."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ State_co = TypeVar("State_co", covariant=True)
 
 @dataclass(slots=True)
 class Ask(Generic[State_co]):
-    """One request: its id, the loop time until which its caller waits, what the service has opened, and log fields.
+    """One request: its id, its deadline (a time of the event loop), the state of the service, and log fields.
 
-    What is put into `log_fields` stands in the log line of the request; `answer_headers` are added to its answer.
-    `accept`: the media types that the caller prefers; not known on the fast path.
+    `log_fields` are added to the log line of the request, `answer_headers` to its answer. `accept`: the media types
+    that the caller prefers; empty on the fast path.
     """
 
     request_id: str
@@ -25,11 +25,11 @@ class Ask(Generic[State_co]):
     headers: Sequence[tuple[bytes, bytes]] = ()
 
     def header(self, name: bytes) -> bytes:
-        """The first header of the request with that name in lower case; empty where there is none."""
+        """The first header with this name (in lower case) of the request; empty if there is none."""
         return next((value for key, value in self.headers if key == name), b"")
 
 
 class Opened(Generic[State]):
-    """Holds what the lifespan of a service has opened; None before that. Servers ask for nothing before that."""
+    """Holds the state that the lifespan of a service opens; None before. Servers send no request before that."""
 
     state: State | None = None

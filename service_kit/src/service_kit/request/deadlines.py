@@ -1,4 +1,4 @@
-"""Until when the caller of a request waits."""
+"""The deadline of each request."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ _MOST_MILLISECONDS = 10_000
 
 
 class Deadlines:
-    """The loop time of each request's deadline: what its caller asks for, or the time of the settings."""
+    """Computes the deadline of a request, a time of the event loop, from the caller's header or the settings."""
 
     def __init__(self, settings: ServiceSettings) -> None:
         self._erasure = settings.erasure_timeout_seconds
@@ -23,7 +23,7 @@ class Deadlines:
         self._clock: Callable[[], float] | None = None
 
     def of(self, method: str, given: bytes | None) -> float:
-        """`given`: the value of the header. Raises InvalidRequest unless that is 1 to 10,000."""
+        """`given`: the value of the header. Raises InvalidRequest unless it is 1 to 10,000."""
         if given is None:
             seconds = self._erasure if method == "DELETE" else self._other
         elif _MILLISECONDS.fullmatch(given) and int(given) <= _MOST_MILLISECONDS:
@@ -34,5 +34,5 @@ class Deadlines:
         return (self._clock or self._first_clock())() + seconds
 
     def _first_clock(self) -> Callable[[], float]:
-        self._clock = asyncio.get_running_loop().time  # once: each time it costs a system call
+        self._clock = asyncio.get_running_loop().time  # kept, because each call costs a system call
         return self._clock

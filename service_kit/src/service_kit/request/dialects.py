@@ -1,4 +1,4 @@
-"""Failures in the words of foreign protocols: their clients read another body than problem details."""
+"""The format of failures for clients of foreign protocols, which do not read problem details."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,9 +10,9 @@ from service_kit.problems import ProblemError
 
 
 class Dialect(NamedTuple):
-    """The format of failures at the paths that match `paths` from their start.
+    """The format of failures at paths whose start matches `paths`.
 
-    `answer` makes the answer that a problem is; `media_type` and `schema` document its body.
+    `answer` converts a problem to an answer; `media_type` and `schema` document its body.
     """
 
     paths: re.Pattern[str]
@@ -21,7 +21,7 @@ class Dialect(NamedTuple):
     schema: Mapping[str, Any]
 
     def responses(self, descriptions: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
-        """The failures that an operation can answer with, by status, for the OpenAPI document."""
+        """The failures of an operation, by status, for the OpenAPI document."""
         return {
             status: {"description": description, "content": {self.media_type: {"schema": dict(self.schema)}}}
             for status, description in descriptions.items()
@@ -29,6 +29,6 @@ class Dialect(NamedTuple):
 
 
 def message_of(problem: ProblemError) -> str:
-    """One sentence or two for a person: what is wrong, and where in the request."""
+    """One or two sentences for a person: what is wrong, and in which part of the request."""
     parts = [problem.detail or problem.title, *(f"{part.pointer}: {part.detail}" for part in problem.errors or ())]
     return "; ".join(parts)

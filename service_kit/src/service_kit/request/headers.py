@@ -1,4 +1,4 @@
-"""Headers that keep browsers and caches from doing what they should not with our answers."""
+"""Headers that restrict browsers and caches."""
 
 from collections.abc import Iterable
 
@@ -15,16 +15,16 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""For every page of ours: what it loads comes from where it came from, and nothing on it is inline."""
+"""The Content-Security-Policy of our pages: they load from their own origin only, and nothing is inline."""
 
 
 def protective_headers(scope: Scope) -> RawHeaders:
-    """What goes onto the answer to a request. Only the documentation may be kept: all else is about persons."""
+    """The headers of the answer to a request. Only documentation may be cached: all other answers are about persons."""
     return EVERYWHERE if route_path(scope).startswith("/docs") else PERSONAL
 
 
 def written(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Header fields as they are sent."""
+    """Header fields as bytes on the wire."""
     return b"".join([b"%b: %b\r\n" % field for field in headers])
 
 
@@ -32,5 +32,5 @@ PERSONAL_WRITTEN = written(PERSONAL)
 
 
 def says_itself(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether an answer says for how long it may be kept: it holds nothing about persons."""
+    """Whether an answer has a Cache-Control of its own, because it contains nothing about persons."""
     return any(name == b"cache-control" for name, _ in headers)

@@ -28,7 +28,7 @@ from service_kit.telemetry.metrics import RequestMetrics
 log = structlog.get_logger()
 
 _HEAD = b"content-length: %d\r\ncontent-type: application/json\r\n%bx-request-id: %b\r\n%b"
-"""Of the ordinary answer of a hot operation, as it is sent."""
+"""The headers of the ordinary answer of a hot operation, as bytes on the wire."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _random = Random()  # noqa: S311 -- ids have to differ, not to be secret; seeded by the system
 
@@ -40,7 +40,7 @@ def _new_id() -> str:
 
 
 class HotRequest(NamedTuple):
-    """A request for a hot operation. The server may have it answered before ASGI's messages are made of it."""
+    """A request for a hot operation. The server may ask for its answer directly, without ASGI messages."""
 
     layer: "RequestLayer"
     operation: Operation[Any]
@@ -51,24 +51,24 @@ class HotRequest(NamedTuple):
         return self.operation.body is not None
 
     async def answer(self, scope: Scope, body: bytes) -> Written | None:
-        """The ordinary answer. None: it is another one, and the layer gives it when it is called with this scope."""
+        """The ordinary answer. None if the answer is another one; then call the layer with this scope to get it."""
         return await self.layer.answer_directly(scope, self.operation, self.values, body)
 
 
 def route_of(scope: Scope) -> str:
-    """The template of the route that answered; one word for all addresses that are none."""
+    """The path template of the route that answered, or "unmatched"."""
     return str(scope.get("route_template") or getattr(scope.get("route"), "path_format", None) or "unmatched")
 
 
 CALLER_GONE = 499
-"""What logs and metrics say of a request whose caller hung up before the answer (as nginx does)."""
+"""The status in logs and metrics if the caller closed the connection before the answer (as in nginx)."""
 
 
 class RequestLayer:
-    """ASGI middleware. Puts the `ask` of the request into the scope, and `X-Request-ID` on the answer.
+    """ASGI middleware: puts the `ask` of the request into the scope, and `X-Request-ID` on the answer.
 
-    A request id is taken from the caller if it is 1 to 128 letters, digits, or `._:-`, and made otherwise. Every request has
-    a deadline: the loop time after which its caller does not wait any more.
+    The caller's request id is used if it is 1 to 128 letters, digits, or `._:-`; otherwise a new one is made. Every
+    request has a deadline: the time of the event loop until which its caller waits.
     """
 
     def __init__(
@@ -132,14 +132,14 @@ class RequestLayer:
             self._record(scope, request_id, status, perf_counter() - started)
 
     def hot(self, method: str, path: str) -> HotRequest | None:
-        """The request for a hot operation that this is, if it is one."""
+        """The request for a hot operation, or None if the operation is not hot."""
         found = self._find(method, path)
         return HotRequest(self, *found) if found is not None else None
 
     async def answer_directly(
         self, scope: Scope, operation: Operation[Any], values: Sequence[str], body: bytes
     ) -> Written | None:
-        """See `HotRequest.answer`. The request has been admitted."""
+        """See `HotRequest.answer`. The request is already admitted."""
         scope["started"] = started = perf_counter()
         scope["route_template"] = operation.address
         given_timeout = self._identify(scope)
@@ -150,7 +150,7 @@ class RequestLayer:
             if scope.get("caller_gone"):
                 self._record(scope, scope["request_id"], CALLER_GONE, perf_counter() - started)
             raise
-        except Exception as failure:  # noqa: BLE001 -- the layer raises it again where it can answer with it
+        except Exception as failure:  # noqa: BLE001 -- the layer raises it again where it can send an answer
             scope["outcome"] = operation, failure
             return None
         if not (isinstance(answer, bytes) and operation.ordinary):
@@ -161,7 +161,10 @@ class RequestLayer:
         return Written(head, answer)
 
     def _identify(self, scope: Scope) -> bytes | None:
-        """Note the id of the request in its scope. What its caller says of the time that it waits."""
+        """Store the id of the request in its scope.
+
+        Returns the value of the header with the caller's timeout, if there is one.
+        """
         given_id: bytes = b""
         given_timeout: bytes | None = None
         for name, value in scope["headers"]:

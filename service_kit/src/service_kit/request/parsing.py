@@ -1,4 +1,4 @@
-"""Reads the parts of a request: the client id of an address, the query, the body. Each has one parser."""
+"""Parses the parts of a request: the client id in the address, the query, the body. Each part has one parser."""
 
 import asyncio
 from codecs import BOM_UTF8
@@ -16,7 +16,7 @@ from service_kit.request.refusals import invalid_request
 from shared_schemas import MAX_CLIENT_ID, InvalidPart, parse_client_id
 
 _GZIP = b"\x1f\x8b"
-"""The first bytes of a file of RFC 1952."""
+"""The first bytes of a gzip file (RFC 1952)."""
 
 _ONCE = "It is given more than once: give it once"
 
@@ -30,11 +30,11 @@ DOCUMENTED_CLIENT_ID = Annotated[str, Path(description="Id of a client, 1 to 2^6
 
 
 class CallerGone(asyncio.CancelledError):
-    """The caller has hung up before its request was complete. There is no answer."""
+    """The caller closed the connection before its request was complete. There is no answer."""
 
 
 def client_id_of(text: str) -> int:
-    """The client id that stands in an address. Raises InvalidRequest."""
+    """The client id in an address. Raises InvalidRequest."""
     client_id = parse_client_id(text)
     if client_id is None:
         detail = "A client id is a whole number from 1 to 2^63 - 1, in digits alone"
@@ -43,10 +43,13 @@ def client_id_of(text: str) -> int:
 
 
 def query_parser(model: type[Model]) -> Callable[[bytes], Model]:
-    """Reads a query string. Keys that the model does not know are ignored; of those that it knows none may be repeated."""
+    """A parser of query strings.
+
+    Keys that the model does not have are ignored; a key of the model may not be repeated.
+    """
     names = [field.alias or name for name, field in model.model_fields.items()]
 
-    @lru_cache(maxsize=256)  # most requests have one of a few queries
+    @lru_cache(maxsize=256)  # cached, because most requests have one of a few queries
     def parse(query: bytes) -> Model:
         given = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
         keys = [key for key, _ in given]
@@ -61,12 +64,12 @@ def query_parser(model: type[Model]) -> Callable[[bytes], Model]:
 
 
 def body_parser(model: type[Model]) -> Callable[[bytes, bytes], Model]:
-    """Reads a body of JSON, given its content type."""
+    """A parser of JSON bodies, given the content type."""
     return partial(parse_json, model.model_validate_json)
 
 
 def parse_json(validate: Callable[[bytes], Parsed], body: bytes, content_type: bytes) -> Parsed:
-    """Read a body of JSON with `validate`, which raises ValidationError."""
+    """Parse a JSON body with `validate`, which raises ValidationError."""
     if not body:
         raise InvalidRequest(errors=[InvalidPart(pointer="#", detail="Field required")])
     if content_type != b"application/json" and not _is_json(content_type):

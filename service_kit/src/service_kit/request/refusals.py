@@ -1,4 +1,4 @@
-"""Turns what validation and the framework refuse into problems, and problems into answers."""
+"""Converts errors of validation and of the framework to problems, and problems to answers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ def _pointer(location: Sequence[int | str]) -> str:
 
 def _invalid_part(error: ErrorDetails | Mapping[str, Any], location: Sequence[int | str]) -> InvalidPart:
     match error["type"]:
-        case "extra_forbidden":  # the key is the caller's text, too
+        case "extra_forbidden":  # the key is the caller's text too
             return InvalidPart(pointer=_pointer(location[:-1]), detail="There is a key that is not known here")
         case "json_invalid":
             return InvalidPart(pointer="#", detail="The body is not valid JSON")
@@ -35,13 +35,13 @@ def _invalid_part(error: ErrorDetails | Mapping[str, Any], location: Sequence[in
 
 
 def invalid_request(part: str, error: ValidationError) -> InvalidRequest:
-    """The problem for what Pydantic has found in a `part` of the request: body, query, path or header."""
+    """The problem for Pydantic's errors in a `part` of the request: body, query, path or header."""
     found = error.errors(include_input=False)
     return InvalidRequest(errors=[_invalid_part(one, [part, *one["loc"]]) for one in found])
 
 
 def problem_answer(scope: Scope, problem: ProblemError) -> Response:
-    """The answer that a problem is to the caller, in the dialect of the path. The log line of the request names its type."""
+    """The answer for a problem, in the dialect of the path. The log line of the request names the problem type."""
     scope["problem"] = problem.type
     dialects: Sequence[Dialect] = scope.get("dialects", ())
     for dialect in dialects:

@@ -1,4 +1,7 @@
-"""The FastAPI route of an operation: it documents the operation, and answers whatever the fast path does not find."""
+"""The FastAPI route of an operation.
+
+It documents the operation, and answers requests that the fast path does not find.
+"""
 
 from inspect import Parameter, Signature, cleandoc
 from typing import Annotated, Any
@@ -14,7 +17,7 @@ from service_kit.request.parsing import DOCUMENTED_CLIENT_ID, read_body
 
 
 def header(scope: Scope, name: bytes) -> bytes:
-    """The first header of that name; empty where there is none."""
+    """The first header with this name; empty if there is none."""
     for key, value in scope["headers"]:
         if key == name:
             return value  # type: ignore[no-any-return]
@@ -22,14 +25,14 @@ def header(scope: Scope, name: bytes) -> bytes:
 
 
 class OperationRoute(APIRoute):
-    """Its signature is for the document only: requests are parsed by the operation."""
+    """A route whose signature is for the document only: the operation parses the requests."""
 
     def __init__(self, operation: Operation[Any], operation_id: str, max_body_bytes: int) -> None:
         self._operation = operation
         self._max_body_bytes = max_body_bytes
         address = operation.address
         if address.endswith("}"):
-            address = f"{address[:-1]}:path}}"  # whatever stands there is judged by its parser, slashes too
+            address = f"{address[:-1]}:path}}"  # any text, slashes included: the operation's parser validates it
         summary, _, description = cleandoc(operation.handler.__doc__ or "").partition("\n")
         model = None if isinstance(operation.answer, str) else operation.answer
         options: dict[str, Any] = {} if model else {"response_class": _response_of(operation)}
@@ -63,7 +66,7 @@ class OperationRoute(APIRoute):
 
 
 def response_of(operation: Operation[Any], answer: bytes | Answer, scope: Scope) -> Response:
-    """An answer with an ETag is 304 to a caller that has it already (RFC 9110, section 13.1.2)."""
+    """An answer with an ETag is 304 if the caller has it already (RFC 9110, section 13.1.2)."""
     said = answer if isinstance(answer, Answer) else Answer(answer)
     if etag := said.headers.get("ETag"):
         known = {tag.strip().removeprefix("W/") for tag in header(scope, b"if-none-match").decode("latin-1").split(",")}
@@ -92,7 +95,7 @@ def _response_of(operation: Operation[Any]) -> type[Response]:
 
 
 def _endpoint(operation: Operation[Any]) -> Any:
-    async def endpoint() -> None:  # never called, and without a docstring: FastAPI would show it
+    async def endpoint() -> None:  # never called; without a docstring, because FastAPI would show it
         raise NotImplementedError
 
     parameters = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=_documented(name)) for name in operation.names]

@@ -1,6 +1,7 @@
-"""Answers to hot operations past ASGI: no message, no task and no event for each request.
+"""Answers hot operations without ASGI: no messages, no task and no event for each request.
 
-One task a connection answers one request after the other. Whatever is out of the ordinary goes uvicorn's way.
+One task per connection answers its requests one after the other. All requests that are not ordinary are left to
+uvicorn's code.
 """
 
 import asyncio
@@ -16,11 +17,11 @@ from service_kit.server.shedding import Pace, Slots
 from service_kit.settings import ServiceSettings
 
 _LONGEST_BODY = 65_536
-"""Of a request that is answered directly, bytes: what uvicorn, too, gathers before it stops reading."""
+"""Maximum body in bytes of a request that is answered directly: the size at which uvicorn stops reading too."""
 
 
 class _Unheard:
-    """Takes the place of the event by which uvicorn wakes a reader of messages: there is none here."""
+    """Replaces the event with which uvicorn wakes a reader of ASGI messages: here there is no such reader."""
 
     @staticmethod
     def set() -> None:
@@ -28,7 +29,10 @@ class _Unheard:
 
 
 class DirectCycle:
-    """One request that is answered directly, in the place of uvicorn's cycle: with what uvicorn looks at in that."""
+    """One request that is answered directly.
+
+    It replaces uvicorn's cycle, and has the attributes that uvicorn reads of one.
+    """
 
     __slots__ = (
         "body",
@@ -51,14 +55,14 @@ class DirectCycle:
         self.disconnected = self.response_started = self.response_complete = False
 
     def taken_body(self) -> bytes:
-        """The body, which is not kept here any longer."""
+        """Return the body and drop it here."""
         body = bytes(self.body)
         self.body = bytearray()
         return body
 
 
 def written_answer(common: Sequence[tuple[bytes, bytes]], answer: Written, *, close: bool) -> bytes:
-    """The bytes of an answer. `common`: the fields of every answer."""
+    """The bytes of an answer. `common`: the header fields of every answer."""
     fields = b"".join([b"%b: %b\r\n" % field for field in common]) if len(common) != 1 else b"%b: %b\r\n" % common[0]
     if close and not any(name == b"connection" for name, _ in common):
         fields += b"connection: close\r\n"
@@ -75,11 +79,11 @@ class ConnectionTask:
         self.task = loop.create_task(self._run())
 
     def give(self, cycle: DirectCycle) -> None:
-        """Let it answer this one. It is idle."""
+        """Start to answer this request. The task must be idle."""
         self._next.set_result(cycle)
 
     def end(self) -> None:
-        """There will be no further requests."""
+        """End the task: there are no further requests."""
         self._next.cancel()
 
     async def _run(self) -> None:
@@ -88,7 +92,7 @@ class ConnectionTask:
 
 
 class DirectProtocol(LimitedProtocol):
-    """One connection, which answers hot operations directly."""
+    """The protocol of one connection, which answers hot operations directly."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -107,7 +111,7 @@ class DirectProtocol(LimitedProtocol):
         else:
             super()._give_up()
 
-    # What arrives.
+    # Receiving a request.
 
     def _begin(self) -> None:
         if not self._begins_directly():
@@ -129,7 +133,10 @@ class DirectProtocol(LimitedProtocol):
             super()._end()
 
     def _begins_directly(self) -> bool:
-        """Begin a request for a hot operation, if nothing about it is out of the ordinary."""
+        """Begin a request for a hot operation, if nothing about it is out of the ordinary.
+
+        Returns whether it has begun.
+        """
         if self._entrance is None or (self.cycle is not None and not self.cycle.response_complete):
             return False
         path, _, query = self.url.partition(b"?")
@@ -151,7 +158,7 @@ class DirectProtocol(LimitedProtocol):
         return True
 
     def _is_ordinary(self, *, takes_body: bool) -> bool:
-        """Whether the request that has arrived asks for nothing but its answer, on a connection that is kept."""
+        """Whether the request that has arrived has no unusual header, on a connection that stays open."""
         if self.flow.write_paused or self.root_path or self.parser.get_http_version() != "1.1":
             return False
         if not self.parser.should_keep_alive():
@@ -170,7 +177,7 @@ class DirectProtocol(LimitedProtocol):
         self._direct.give(cycle)
 
     async def _answer_directly(self, cycle: DirectCycle) -> bool:
-        """Whether the connection goes on."""
+        """Answer one request. Returns whether the connection stays open."""
         try:
             answer = await cycle.hot.answer(cycle.scope, cycle.taken_body())
             if answer is None:
@@ -195,7 +202,7 @@ class DirectProtocol(LimitedProtocol):
         self.on_response_complete()
 
     async def _answer_by_messages(self, direct: DirectCycle) -> None:
-        """Let the application give its answer as ASGI's messages, as uvicorn does it."""
+        """Let the application answer through ASGI messages, as uvicorn does."""
         cycle = RequestResponseCycle(
             scope=direct.scope,  # type: ignore[arg-type] # as made by uvicorn
             transport=self.transport,
@@ -211,7 +218,7 @@ class DirectProtocol(LimitedProtocol):
         )
         cycle.more_body = False
         arriving: Any = self.cycle
-        if arriving is direct:  # and not another request that has begun to arrive meanwhile
+        if arriving is direct:  # and not the next request, which may have begun to arrive
             self.cycle = cycle
         self._answering = cycle
         await cycle.run_asgi(self.app)

@@ -1,7 +1,7 @@
-"""uvicorn's HTTP protocol with limits on the size and duration of everything that a caller sends, asks or reads.
+"""uvicorn's HTTP protocol with limits on the size and duration of everything that a caller sends, requests or reads.
 
-What is not admitted, and what is too much, is refused here: before it takes a slot, and before any work is done for it.
-`tests/contract/test_uvicorn.py` names the internals of uvicorn that this relies on.
+Requests that are not admitted or exceed a limit are refused here, before they take a slot and before any work is done
+for them. `tests/contract/test_uvicorn.py` names the internals of uvicorn on which this module relies.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ from service_kit.settings import ServiceSettings
 
 _FIELD_OVERHEAD = len(": \r\n")
 _TELLING = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
-"""Header fields without which a request has no body and nothing to negotiate."""
+"""Header fields of requests that have a body or negotiate something. Requests without them are the simplest."""
 
 
 class _NotTaken(Exception):
-    """Stops the parser, which turns it into its own kind of error."""
+    """Raised to stop the parser, which converts it to an error of its own."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection. `direct.protocol_for` makes the class that has limits.
+    """The protocol of one connection. `direct.protocol_for` makes the class that has limits.
 
-    The receive clock runs from the opening of the connection, or from the first byte on a kept one, until the request is
-    complete. The send clock runs from the first time that an answer has to wait for its reader until it is read.
+    The receive clock runs from the opening of the connection, or from the first byte of a later request, until the
+    request is complete. The send clock runs while an answer waits for its reader.
     """
 
     limits: ServiceSettings
@@ -48,7 +48,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._complete = False
         self._unbodied_bytes = 0
-        """Received since the last byte of a body, or since the request began."""
+        """Bytes received since the last byte of a body, or since the request began."""
         self._field_bytes = 0
         self._dropped_bytes = 0
         self._receive_clock: asyncio.TimerHandle | None = None
@@ -59,13 +59,13 @@ class LimitedProtocol(HttpToolsProtocol):
         self._answering: RequestResponseCycle | None = None
         self._task: asyncio.Task[None] | None = None
         self._told: dict[bytes, bytes] = {}
-        """Header fields of the request that arrives which say that it is more than a question."""
+        """The header fields among `_TELLING` of the request that is arriving."""
         self._held: tuple[RequestResponseCycle, ASGI3Application] | None = None
-        """A request that waits until its caller has read the answer before it."""
+        """A request that waits until its caller has read the previous answer."""
         self._parting: type[ProblemError] | None = None
-        """The refusal that ends the connection once the requests before it are answered."""
+        """The refusal that ends the connection after the previous requests are answered."""
 
-    # The connection.
+    # Opening and closing.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         too_many = len(self.connections) >= self.limits.max_connections
@@ -89,14 +89,14 @@ class LimitedProtocol(HttpToolsProtocol):
         self._give_up()
 
     def _give_up(self) -> None:
-        """End the work on an answer that has no caller any more. The request layer ends it in order."""
+        """Cancel the work on an answer that has no caller any more. The request layer ends it in order."""
         cycle, task = self._answering, self._task
         if cycle is not None and task is not None and not task.done():
             cycle.disconnected = True
             cycle.scope["caller_gone"] = True  # type: ignore[typeddict-unknown-key]
             task.cancel()
 
-    # What arrives.
+    # Receiving a request.
 
     def data_received(self, data: bytes) -> None:
         if self._parting is not None:
@@ -127,9 +127,10 @@ class LimitedProtocol(HttpToolsProtocol):
             return
 
     def _without_offer(self) -> bytes:
-        """The head of a request that offers another protocol, as Java's client does, for a parser that reads it once more.
+        """The head of a request that offers another protocol, without that offer, for a new parser.
 
-        The first one would leave the body out. The request goes on in HTTP/1.1 (RFC 9110, section 7.8).
+        Java's client offers HTTP/2. The first parser would leave out the body of such a request. The request is
+        answered in HTTP/1.1 (RFC 9110, section 7.8).
         """
         line = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         fields = [b"%b: %b" % field for field in self.headers if field[0] != b"upgrade"]
@@ -147,7 +148,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._field_bytes += len(name) + len(value) + _FIELD_OVERHEAD
         if self._field_bytes > self.max_head_bytes:
             self._stop_parser(HeadersTooLarge)
-        if self._in_head:  # after it come trailers: they count, and nothing reads them
+        if self._in_head:  # Trailers may follow: they are counted and not read.
             name = name.lower()
             if name in _TELLING:
                 self._told[name] = value
@@ -180,7 +181,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def on_message_complete(self) -> None:
-        if self._in_head:  # it offers another protocol, and will be read again
+        if self._in_head:  # it offers another protocol and is parsed again
             return
         self._complete = True
         self._unbodied_bytes = 0
@@ -208,7 +209,7 @@ class LimitedProtocol(HttpToolsProtocol):
     # Refusals that end the connection.
 
     def _refuse(self, problem: type[ProblemError]) -> None:
-        """Answer the request that is arriving with this, after those before it, and end the connection."""
+        """Answer the arriving request with this problem after the previous ones, and close the connection."""
         self._stop_receive_clock()
         if not self._in_head:
             self._drop_arriving()
@@ -222,7 +223,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return self._answering is not None or self._held is not None
 
     def _drop_arriving(self) -> None:
-        """Forget the request whose body was arriving."""
+        """Drop the request whose body was arriving."""
         if self.pipeline and self.pipeline[0][0] is self.cycle:
             self.pipeline.popleft()
         elif self._held is not None and self._held[0] is self.cycle:
@@ -238,7 +239,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.write(refusal(problem, close=True, head=head))
         self.transport.close()
 
-    # What is asked.
+    # Admission.
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         if self.flow.write_paused:
@@ -258,17 +259,17 @@ class LimitedProtocol(HttpToolsProtocol):
             task.add_done_callback(slots.release)
 
     def _slots_for(self, scope: Any) -> Slots | None:
-        """The slots that a request counts among; None: it takes none. Asks once whether it is admitted."""
+        """The slots in which a request is counted; None: in none. Checks admission once."""
         if self._entrance is not None and "place" not in scope:
             try:
                 scope["place"] = self._entrance.admit(scope)
             except ProblemError as problem:
-                # The layer answers with it, and logs it. It waits for nothing, and so takes no slot.
-                # Without its traceback, whose frames would keep all that was received until the next collection.
+                # The layer answers and logs the refusal. That needs no waiting, and so no slot.
+                # Without its traceback, whose frames would keep all received data until the next garbage collection.
                 scope["refusal"] = problem.with_traceback(None)
                 scope["place"] = Place.EXEMPT
                 self._pause_reading()
-        # Compared and not looked up: the hash of an enumeration's member is computed in Python.
+        # Compared instead of looked up in a dict: hashing an enum member is Python code.
         place = scope.get("place", Place.WORK)
         return self.slots if place is Place.WORK else self.public_slots if place is Place.PUBLIC else None
 
@@ -282,7 +283,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.on_response_complete()
 
     def _pause_reading(self) -> None:
-        """A caller that retries immediately would be refused at the cost of those that are answered."""
+        """Delay reading: a caller that retries immediately would be refused at the expense of other callers."""
         if self._pause is not None:
             self._pause.cancel()
         self._pause = self.loop.call_at(self.pace.after_refusal(self.loop.time()), self._read_on)
@@ -291,7 +292,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._pause = None
         self.flow.resume_reading()
 
-    # What is answered.
+    # Sending an answer.
 
     def on_response_complete(self) -> None:
         self._answering = None
@@ -312,11 +313,14 @@ class LimitedProtocol(HttpToolsProtocol):
             self._after_answers()
 
     def _idle_for_long(self) -> None:
-        """Close a connection that nothing has arrived on since its last answer. One timer for all of its requests."""
+        """Close a connection on which nothing has arrived since its last answer.
+
+        One timer serves all of its requests.
+        """
         self._idle_clock = None
         left = self._idle_since + self.timeout_keep_alive - self.loop.time()
         if self._is_busy() or self._receive_clock is not None:
-            return  # the next answer sets the clock again
+            return  # the next answer starts the clock again
         if left > 0:
             self._idle_clock = self.loop.call_later(left, self._idle_for_long)
         elif not self.transport.is_closing():

@@ -1,4 +1,4 @@
-"""Answers that need no work: refusals of the protocol, as bytes made beforehand. They have no request id of their own."""
+"""Refusals at the protocol level, as prepared bytes. They have no request id."""
 
 from http import HTTPStatus
 
@@ -12,7 +12,10 @@ _made: dict[tuple[type[ProblemError], bool, bool], bytes] = {}
 
 
 def refusal(problem: type[ProblemError], *, close: bool, head: bool) -> bytes:
-    """The whole answer. `close`: the connection ends with it; `head`: to a HEAD request, which gets no body."""
+    """The whole answer.
+
+    `close`: whether the connection ends with it. `head`: whether it answers HEAD, and has no body.
+    """
     answer = _made.get((problem, close, head))
     if answer is None:
         answer = _made[problem, close, head] = _make(problem, close=close, head=head)

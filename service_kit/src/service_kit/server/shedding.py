@@ -1,4 +1,4 @@
-"""What a process refuses because it has too much at work, and the pace at which refused callers are read again."""
+"""Load shedding: refuses requests while too many are at work, and slows down the callers that were refused."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from prometheus_client.registry import Collector
 _LEAST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
 _SECONDS_A_REFUSAL = 0.001
-"""More refusals than one in this time would take too much of the time in which others are answered."""
+"""Minimum time between two refusals. Refusing more often would take too much time from other callers."""
 
 
 class Shed(Collector):
-    """Counts the requests that this process has refused for want of slots."""
+    """The number of requests that this process has refused because there was no free slot."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -29,7 +29,7 @@ shed = Shed()
 
 
 class Slots:
-    """How many requests of one kind may run concurrently, and how many do."""
+    """The maximum and the current number of concurrent requests of one kind."""
 
     __slots__ = ("limit", "taken")
 
@@ -38,12 +38,12 @@ class Slots:
         self.taken = 0
 
     def release(self, _: asyncio.Task[None]) -> None:
-        """The task that has taken one has ended."""
+        """Release the slot when a task ends."""
         self.taken -= 1
 
 
 class Pace:
-    """Spreads refusals over time: the more are refused, the later a refused connection is read again."""
+    """Spreads refusals over time: the more there are, the later the refused connection is read again."""
 
     __slots__ = ("_free_at",)
 
@@ -51,6 +51,6 @@ class Pace:
         self._free_at = 0.0
 
     def after_refusal(self, now: float) -> float:
-        """The loop time until which the connection that was refused `now` is not read."""
+        """The time of the event loop until which the connection that is refused `now` is not read."""
         self._free_at = min(max(self._free_at, now) + _SECONDS_A_REFUSAL, now + _LONGEST_PAUSE_SECONDS)
         return max(self._free_at, now + _LEAST_PAUSE_SECONDS)

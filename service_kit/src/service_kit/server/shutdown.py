@@ -1,4 +1,4 @@
-"""The end of a service: readiness goes first, then the listener, then the running requests, then what the service holds."""
+"""The shutdown of a service, in order: readiness, the listener, running requests, the resources of the service."""
 
 import asyncio
 import signal
@@ -24,10 +24,10 @@ def refuse_if_stopping(request: Request) -> None:
 
 
 class DrainingServer(uvicorn.Server):
-    """A server that answers for another `drain_seconds` after a signal to stop, and then exits with 0.
+    """A server that goes on answering for `drain_seconds` after a signal to stop, and then exits with 0.
 
-    Meanwhile whoever asks for readiness learns of the end, and every answer closes its connection. A second signal ends
-    the drain, and SIGINT also the wait for running requests.
+    Meanwhile readiness says that the service is shutting down, and every answer closes its connection. A second signal
+    ends the drain, and SIGINT also the wait for running requests.
     """
 
     def __init__(self, config: uvicorn.Config, drain_seconds: float) -> None:
@@ -36,7 +36,7 @@ class DrainingServer(uvicorn.Server):
         self._hurried = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 -- as in uvicorn
-        # uvicorn would raise the signal again after the shutdown, and the process end by it instead of with 0.
+        # uvicorn would raise the signal again after the shutdown, and the process would not exit with 0.
         self._hurried = self.should_exit
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
@@ -56,5 +56,5 @@ class DrainingServer(uvicorn.Server):
             if cycle is not None and not cycle.response_complete:
                 cycle.keep_alive = False
         deadline = monotonic() + self._drain_seconds
-        while monotonic() < deadline and not self._hurried:  # noqa: ASYNC110 -- a signal's handler ends it
+        while monotonic() < deadline and not self._hurried:  # noqa: ASYNC110 -- the signal handler ends it
             await asyncio.sleep(_TICK_SECONDS)

@@ -1,13 +1,13 @@
-"""The transport of one connection: one write for what one turn of the event loop brings, and an end that comes in time."""
+"""The transport of one connection: one write for each event loop iteration, and a bounded time to close."""
 
 import asyncio
 from typing import Any
 
 
 class GatheringTransport:
-    """Writes what came in one turn of the event loop together, at its end.
+    """Collects what is written in one iteration of the event loop and writes it at once at its end.
 
-    A closed connection whose peer does not read what is left is aborted after `send_seconds`.
+    A closed connection whose peer does not read the rest is aborted after `send_seconds`.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, send_seconds: float) -> None:
@@ -24,7 +24,7 @@ class GatheringTransport:
 
     def _flush(self) -> None:
         parts, self._parts = self._parts, []
-        if parts and not self._transport.is_closing():  # it may have been aborted meanwhile
+        if parts and not self._transport.is_closing():  # it may have been aborted since
             self._transport.write(b"".join(parts))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on standard output, the same for our events and for libraries' records."""
+"""Structured logs: one JSON object a line on standard output, in one format for our events and those of libraries."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ def _line(_: Any, __: str, event: structlog.typing.EventDict) -> str:
 
 
 class RequestLog:
-    """The lines of requests: those that end in one turn of the event loop are written together, at its end."""
+    """The log lines of requests. Lines of requests that end in the same event loop iteration are written together."""
 
     def __init__(self, sink: TextIO) -> None:
         self._sink = sink
@@ -45,12 +45,12 @@ _requests: RequestLog | None = None
 
 
 def request_log() -> RequestLog | None:
-    """Where the lines of requests go; None before `configure_logs`, or where their level is not wanted."""
+    """Where the lines of requests are written; None before `configure_logs`, or if their level is off."""
     return _requests
 
 
 def configure_logs(level: str = "INFO", sink: TextIO = sys.stdout) -> None:
-    """Set up the process's logs. Values of local variables never appear in tracebacks."""
+    """Configure the logs of the process. Tracebacks never contain values of local variables."""
     global _requests  # noqa: PLW0603 -- as much the process's as the logging module's own state
     threshold = logging.getLevelNamesMapping()[level.upper()]
     _requests = RequestLog(sink) if threshold <= logging.INFO else None
@@ -70,15 +70,15 @@ def configure_logs(level: str = "INFO", sink: TextIO = sys.stdout) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(threshold)
-    # Libraries' lines about single requests hold addresses, and so client ids.
+    # Libraries' lines about single requests contain addresses, and so client ids.
     for name in ("uvicorn.access", "httpx", "httpcore", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def report_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Exception handler of an event loop: its own, but for the failure of a look-up of a name that was given up.
+    """Exception handler of an event loop: the default, except for failed name lookups that were cancelled.
 
-    uvloop lets such a look-up run on, and its failure is news to nobody: whoever gave up has reported that.
+    uvloop lets a cancelled lookup run on. Its failure is not logged, because the cancelled caller has reported one.
     """
     looked_up = isinstance(context.get("exception"), socket.gaierror)
     if not looked_up or isinstance(context.get("future"), asyncio.Task):

@@ -1,4 +1,4 @@
-"""Prometheus metrics of one service: its registry, what every service counts, and the scrape endpoint."""
+"""Prometheus metrics of a service: its registry, the metrics that every service has, and the scrape endpoint."""
 
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
@@ -21,7 +21,10 @@ retries = Counter(
     ("peer",),
     registry=None,
 )
-"""Of the process, like the connections. A peer is labelled when its module is imported, and so counts from 0."""
+"""Retries of calls to other systems.
+
+The counter belongs to the process; importing a module that retries sets its label to 0.
+"""
 
 
 class RequestMetrics(Protocol):
@@ -29,7 +32,7 @@ class RequestMetrics(Protocol):
 
 
 class Metrics:
-    """What every service counts. Labels are route templates and codes, never values of a request."""
+    """The metrics of every service. Labels are route templates and codes, never values of a request."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -50,12 +53,12 @@ class Metrics:
     def observe_traced_request(
         self, route: str, method: str, status: int, seconds: float, exemplar: dict[str, str]
     ) -> None:
-        """With labels that lead to the trace, for scrapers that read OpenMetrics."""
+        """Observe with exemplars that name the trace, for scrapers that read OpenMetrics."""
         self._child(route, method if method in _METHODS else "OTHER", status).observe(seconds, exemplar)
 
 
 def metrics_endpoint(registry: Collector) -> Callable[[Request], Awaitable[Response]]:
-    """Answers a scrape in the format that the scraper asks for (Prometheus text or OpenMetrics)."""
+    """Answers a scrape in the format that the scraper accepts (Prometheus text or OpenMetrics)."""
 
     async def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))

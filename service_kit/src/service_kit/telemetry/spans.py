@@ -1,4 +1,4 @@
-"""Traces with OpenTelemetry: the only module that knows it, and imported only where traces are asked for."""
+"""Traces with OpenTelemetry. This is the only module that imports it, and it is imported only if traces are on."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ _FLUSH_MILLISECONDS = 3000
 
 
 class Spans:
-    """Traces into a provider. See `Tracing`."""
+    """Creates spans with a tracer provider. See `Tracing`."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
@@ -84,7 +84,10 @@ class Spans:
 
 
 def exporting_spans(service: str, exporter: str) -> Spans | None:
-    """Spans that leave by the exporter of that name; None: there is no such exporter. All else is by OTEL_* variables."""
+    """The processor that exports spans with the exporter of that name; None if there is no such exporter.
+
+    All other options come from OTEL_* variables.
+    """
     if exporter not in ("otlp", "console"):
         return None
     named = Resource.create({SERVICE_NAME: service}).merge(OTELResourceDetector().detect())
@@ -110,7 +113,7 @@ class SpanPart:
 
 
 class WithExemplars:
-    """Observes requests with the trace that they are in, where that is recorded."""
+    """Observes requests with an exemplar that names their trace, if it is recorded."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -130,8 +133,7 @@ class _TracedAsk(Ask[object]):
 
 
 class TracedBatcher(Batcher[K, V]):
-    """A fetch is a span of the first recorded request that waits for it; those of the others are linked with it, and it
-    with them."""
+    """A fetch is a span of the first recorded request that waits for it. Links connect it with the other requests."""
 
     def __init__(
         self,
@@ -148,7 +150,7 @@ class TracedBatcher(Batcher[K, V]):
 
     async def _serve(self, batch: dict[K, list[Waiter[V]]]) -> None:
         sharing = _spans_of(batch)
-        # The task of a fetch begins in the context of whichever request came before it.
+        # The task of a fetch starts in the context of an arbitrary request.
         token = contexts.attach(trace.set_span_in_context(sharing[0] if sharing else INVALID_SPAN, Context()))
         try:
             if not sharing:
@@ -165,7 +167,7 @@ class TracedBatcher(Batcher[K, V]):
 
 
 def _spans_of(batch: Mapping[K, Sequence[Waiter[V]]]) -> list[Span]:
-    """The spans of those who wait, each once, those that are recorded first."""
+    """The distinct spans of the lookups that wait, recorded ones first."""
     spans = {
         waiter.ask.span.get_span_context().span_id: waiter.ask.span
         for waiters in batch.values()

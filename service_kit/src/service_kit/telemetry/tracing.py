@@ -1,6 +1,7 @@
-"""Whether this process traces requests, and what does it. Off unless OTEL_* variables ask for it; then nothing is added.
+"""Whether this process traces requests, and the interface of traces.
 
-What can be traced asks `tracing()` once, when it is made, and is made without a trace of it where the answer is None.
+Traces are off unless OTEL_* variables turn them on; then nothing is added to a request. Code that can be traced calls
+`tracing()` once, when an object is made, and makes an object without traces if it returns None.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ log = structlog.get_logger()
 
 
 class TracingSettings(BaseSettings):
-    """The standard variables that say whether there are traces. The SDK itself reads all others."""
+    """The standard variables that turn traces on. The SDK reads all others itself."""
 
     model_config = SettingsConfigDict(env_prefix="OTEL_", frozen=True, extra="ignore")
 
@@ -38,7 +39,7 @@ class TracingSettings(BaseSettings):
 
     @property
     def exporter(self) -> str | None:
-        """Where spans go; None: nowhere."""
+        """Where spans are sent; None: nowhere."""
         given = (self.traces_exporter or "").strip().lower()
         if self.sdk_disabled or given == "none":
             return None
@@ -48,23 +49,23 @@ class TracingSettings(BaseSettings):
 
 
 class Part(Protocol):
-    """A part of a request that is being timed."""
+    """A span that is open."""
 
     def headers(self) -> Mapping[str, str]:
-        """What tells another service which trace it is in."""
+        """The header that tells another service the trace."""
 
     def note(self, name: str, value: str | int) -> None:
         """Add an attribute."""
 
 
 class Tracing(Protocol):
-    """What traces. Its spans never hold values of a request, nor its path: both are about persons."""
+    """The interface of traces. Spans never contain values or the path of a request, because these are about persons."""
 
     def requests(self, app: ASGIApp) -> ASGIApp:
-        """The application, each request to it a span; health and metrics apart."""
+        """The application with a span for each request, except for health and metrics."""
 
     def metrics(self, metrics: Metrics) -> RequestMetrics:
-        """What observes requests, with their trace as an exemplar."""
+        """Observes requests, with their trace as an exemplar."""
 
     def batcher(
         self, fetch: "Callable[[Sequence[K], Ask[object]], Awaitable[Mapping[K, V | Exception]]]", **limits: int
@@ -72,23 +73,23 @@ class Tracing(Protocol):
         """A batcher whose fetches are spans, linked with every request that shares them."""
 
     def part(self, name: str, attributes: Mapping[str, Any], *, outbound: bool) -> AbstractContextManager[Part]:
-        """A span within the current one; nothing where there is none."""
+        """A span within the current one; no span if there is no current one."""
 
     def flush(self) -> None:
-        """Send what is left. Blocks, for seconds at most."""
+        """Send the remaining spans. Blocks for a few seconds at most."""
 
 
 _tracing: Tracing | None = None
 
 
 def tracing() -> Tracing | None:
-    """What traces the requests of this process; None where nothing does."""
+    """The traces of this process; None if they are off."""
     return _tracing
 
 
 @contextmanager
 def traced_by(traces: Tracing | None) -> Iterator[None]:
-    """What is made meanwhile is traced by this."""
+    """Use this for the traces of objects that are made meanwhile."""
     global _tracing  # noqa: PLW0603 -- of the process, as its logs are
     before, _tracing = _tracing, traces
     try:
@@ -98,7 +99,7 @@ def traced_by(traces: Tracing | None) -> Iterator[None]:
 
 
 def configure_tracing(service: str, settings: TracingSettings | None = None) -> None:
-    """Set up the process's traces as the variables say."""
+    """Configure the traces of the process from the variables."""
     global _tracing  # noqa: PLW0603 -- of the process, as its logs are
     exporter = (settings or TracingSettings()).exporter
     if exporter is None:

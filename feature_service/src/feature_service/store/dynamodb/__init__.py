@@ -1,1 +1,1 @@
-"""DynamoDB as an online store: requests, what goes wrong with them, and the two halves of the seam."""
+"""DynamoDB as an online store: requests, their failures, and implementations of reads and writes."""

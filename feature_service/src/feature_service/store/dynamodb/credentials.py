@@ -1,4 +1,4 @@
-"""Credentials as the platform gives them: environment, files, web identity, Pod Identity, instance metadata; renewed in time."""
+"""Credentials from the environment, files, web identity, Pod Identity, or instance metadata; renewed in time."""
 
 import asyncio
 from math import inf
@@ -10,18 +10,18 @@ from botocore.exceptions import BotoCoreError
 from feature_service.store.dynamodb.faults import Fault
 
 _AGAIN_SECONDS = 2.0
-"""To look for credentials takes some ten milliseconds of CPU."""
+"""Minimum time between two searches for credentials, which take some ten milliseconds of CPU."""
 
 
 class Credentials:
-    """Found when they are first needed, and again when they were refused: a file may hold others by now."""
+    """Finds credentials when they are first needed, and again after a refusal, because a file may have changed."""
 
     def __init__(self) -> None:
         self._found: Any = None
         self._found_at = -inf
 
     async def frozen(self) -> Any:
-        """Key, secret and token of this moment. Raises Fault."""
+        """The current access key, secret and session token. Raises Fault."""
         try:
             if self._found is None:
                 self._found_at = asyncio.get_running_loop().time()
@@ -33,7 +33,7 @@ class Credentials:
             raise Fault("dynamodb_credentials_missing", type(error).__name__) from error
 
     def refused(self, began: float) -> bool:
-        """Those of a request that `began` then were refused. Whether to ask again with others."""
+        """Whether to repeat a request that `began` then and was refused, because newer credentials were found."""
         if self._found_at >= began:
             return True
         if asyncio.get_running_loop().time() < self._found_at + _AGAIN_SECONDS:

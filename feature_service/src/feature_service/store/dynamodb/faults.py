@@ -1,4 +1,4 @@
-"""What goes wrong with requests to DynamoDB, by name: the line that is logged, and whether to ask again."""
+"""Failures of requests to DynamoDB by name: the log line of each, and whether to retry."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,10 @@ import orjson
 
 @dataclass
 class Fault(Exception):
-    """`event` is the line in the log, `cause` the kind of error. Its message is never kept: it may hold keys and values."""
+    """A failed request.
+
+    `event` is the log event, `cause` the kind of error. Its message is not kept: it may contain keys and values.
+    """
 
     event: str
     cause: str
@@ -20,7 +23,7 @@ class Fault(Exception):
 
 
 class NotNewer(Exception):
-    """An item of the same or a later revision is stored already."""
+    """The table has the same or a later revision of the item already."""
 
 
 def garbled(cause: str) -> Fault:
@@ -47,7 +50,7 @@ _SCOPED = "scoped to a valid region"
 
 
 def refusal(status: int, body: bytes) -> Exception:
-    """What an answer other than 200 says."""
+    """The fault for an answer with a status other than 200."""
     try:
         said: Any = orjson.loads(body)
         kind = str(said["__type"]).rpartition("#")[2]

@@ -1,4 +1,4 @@
-"""From answers of DynamoDB to rows of the online store. Whatever is not what was asked for is an answer that is garbled."""
+"""Converts answers of DynamoDB to rows of the online store. An answer that does not match the request is a Fault."""
 
 from collections.abc import Collection, Mapping, Sequence
 from hashlib import sha256
@@ -20,7 +20,7 @@ def batch_get(address: TableAddress, client_ids: Collection[int]) -> dict[str, A
 
 
 def read_page(answer: Mapping[str, Any], table: str, asked: Collection[int]) -> Page:
-    """The items of those that were asked for, and the keys that DynamoDB left for another request. Raises Fault."""
+    """The items of an answer, and the keys that DynamoDB left for another request. Raises Fault."""
     try:
         rest = answer["UnprocessedKeys"].get(table)
         unprocessed = [int(key["client_id"]["N"]) for key in rest["Keys"]] if rest else []
@@ -36,7 +36,7 @@ def read_page(answer: Mapping[str, Any], table: str, asked: Collection[int]) -> 
 
 
 def read_row(item: Mapping[str, Any]) -> Row | None:
-    """The vector of an item; None for a tombstone. Raises Fault."""
+    """The row of an item; None for a tombstone. Raises Fault."""
     try:
         client_id, _ = int(item["client_id"]["N"]), int(item["rev"]["N"])
         if "gone" in item:

@@ -1,4 +1,7 @@
-"""The online store in DynamoDB. Changes are made in PostgreSQL, the system of record, and then brought here; the newer wins."""
+"""The online store in DynamoDB.
+
+Changes are made in PostgreSQL, the system of record, and then copied here; the newer wins.
+"""
 
 import asyncio
 import time
@@ -16,12 +19,15 @@ from service_kit.request.ask import Ask
 from shared_schemas.online_items import FEATURE_SET, MOST_KEYS, Change, put_if_newer
 
 _FILLED_SECONDS = 0.5
-"""How long a table that was seen to be filled is taken to be so: less than it takes to delete one and make another."""
+"""How long a filled table is assumed to stay filled: less than it takes to delete a table and create it again."""
 
 
 class DynamoReads:
-    """A table is filled when it has the feature set, which the publisher brings last. In one that is not, a client that is
-    not found may be one that is not there yet, and is an outage."""
+    """A table counts as filled when it has the feature set, which the publisher writes last.
+
+    In a table that is not filled, a missing client may just not be published yet, so a lookup is an outage instead of
+    "not found".
+    """
 
     most_keys = MOST_KEYS
     most_in_flight = MOST_IN_FLIGHT
@@ -44,7 +50,7 @@ class DynamoReads:
             raise self._table.given_up(fault, ask) from fault
 
     async def changed_set(self, ask: Ask[object], mark: str) -> Mapping[str, Any] | None:
-        """The feature set in force, as the publisher has brought it here, unless its mark is this one."""
+        """The feature set in force, as the publisher has copied it; None if its mark is `mark`."""
         try:
             rows = [read_set(item) for item in await self._items([FEATURE_SET], ask)]
         except Fault as fault:
@@ -70,7 +76,10 @@ class DynamoReads:
                 task.cancel()
 
     async def _page(self, keys: list[int], ask: Ask[object]) -> list[Mapping[str, Any]]:
-        """All items of at most MOST_KEYS keys: those that DynamoDB leaves are asked for again, while there is time."""
+        """All items of at most MOST_KEYS keys.
+
+        Keys that DynamoDB leaves unprocessed are requested again until the deadline.
+        """
         address, found, missing = self._table.address, list[Mapping[str, Any]](), keys
 
         async def attempt(seconds: float) -> list[Mapping[str, Any]]:
@@ -88,8 +97,11 @@ class DynamoReads:
 
 
 class DynamoWrites:
-    """Where PostgreSQL has the change and DynamoDB does not take it, the caller gets StoreUnavailable, and the change stays
-    marked for the publisher."""
+    """Writes to PostgreSQL, then to DynamoDB.
+
+    If PostgreSQL has the change and DynamoDB does not take it, the caller gets StoreUnavailable, and the change stays
+    marked for the publisher.
+    """
 
     def __init__(self, record: FeatureWriter, table: Table, metrics: WriteMetrics) -> None:
         self._record = record
@@ -108,7 +120,7 @@ class DynamoWrites:
         return await self._bring(erased.change, ask) or erased.found
 
     async def _bring(self, change: Change | None, ask: Ask[object]) -> bool:
-        """Whether there was a vector before."""
+        """Erase the client. Returns whether it had a vector."""
         if change is None:
             return False
         put = put_if_newer(self._table.address.table, change.item(time.time()))

@@ -1,4 +1,4 @@
-"""Requests to a table of DynamoDB: signed by botocore, sent by aiohttp, repeated within the time that there is."""
+"""Requests to a DynamoDB table: signed with botocore, sent with aiohttp, retried until the deadline."""
 
 import asyncio
 import random
@@ -27,14 +27,17 @@ T = TypeVar("T")
 MOST_IN_FLIGHT = 16
 _RETRIES = retries.labels("dynamodb")
 _ATTEMPT_OF_TIMEOUT = 0.4
-"""One attempt may take this part of the timeout, so that one that hangs leaves time for another."""
+"""Maximum duration of one attempt as a part of the timeout, so that there is time for a second one."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.16
 _MOST_BYTES = 20 << 20
-"""An answer of DynamoDB has 16 MB at most."""
+"""Maximum size of an answer of DynamoDB: 16 MB."""
 
 
 class Table:
-    """Asks one table. Raises StoreUnavailable when it does not answer in `timeout_seconds`, and DeadlineExceeded."""
+    """Sends requests to one table.
+
+    Raises StoreUnavailable without an answer in `timeout_seconds`, and DeadlineExceeded.
+    """
 
     def __init__(self, http: aiohttp.ClientSession, address: TableAddress, timeout_seconds: float) -> None:
         self.address = address
@@ -48,7 +51,7 @@ class Table:
         return await self.attempted(lambda seconds: self.once(operation, request, seconds), ask)
 
     async def attempted(self, attempt: Callable[[float], Awaitable[T]], ask: Ask[object]) -> T:
-        """What `attempt(seconds)` returns; after a Fault that may pass it is attempted again, while there is time."""
+        """Return the result of `attempt(seconds)`. After a Fault that may pass, it is repeated while there is time."""
         now = asyncio.get_running_loop().time
         latest = now() + self.timeout_seconds
         until = min(ask.deadline, latest)
@@ -63,7 +66,7 @@ class Table:
             except Fault as error:
                 fault = (
                     fault if error.event == SILENT and fault.again else error
-                )  # what an earlier answer said, says more
+                )  # the fault of an earlier attempt says more
             if not fault.again or until - now() <= pause:
                 break
             if fault.stale_credentials and not self._credentials.refused(began):
@@ -75,7 +78,7 @@ class Table:
         raise self.given_up(fault, ask) from fault
 
     def given_up(self, fault: Fault, ask: Ask[object]) -> StoreUnavailable:
-        """The problem that a Fault is to a caller. Logs the cause, which the answer does not tell."""
+        """The problem for a Fault. Logs the cause, which the caller does not get."""
         table, region, _, _ = self.address
         log.warning(fault.event, cause=fault.cause, table=table, region=region, request_id=ask.request_id)
         return StoreUnavailable()
@@ -138,7 +141,7 @@ async def _content(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _pauses() -> Iterator[float]:
-    """Each up to twice as long as the one before, of random length, so that callers do not come back all at once."""
+    """Delays between attempts. Each is up to twice as long as the one before, and random, to spread retries."""
     pause = _FIRST_PAUSE
     while True:
         yield random.uniform(pause / 2, pause)  # noqa: S311 -- nothing secret

@@ -1,1 +1,1 @@
-"""PostgreSQL: the system of record, and an online store."""
+"""PostgreSQL as the system of record and as an online store."""

@@ -1,4 +1,4 @@
-"""The door to PostgreSQL: pools of connections, and what the driver's faults mean to a caller."""
+"""Failures of PostgreSQL: which errors of the driver mean what to a caller."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -17,14 +17,14 @@ log = structlog.get_logger()
 
 
 class OtherDatabase(Exception):
-    """A database records that it has another share of the clients than it is asked for."""
+    """The database records another share of the clients than the configured one."""
 
 
 FAULTS = (
     OtherDatabase,
     OSError,
     TimeoutError,
-    pgproto.BufferError,  # what comes is not the protocol
+    pgproto.BufferError,  # the bytes are not the protocol
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -37,7 +37,7 @@ FAULTS = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-"""What the driver raises when PostgreSQL is away, restarts, refuses, is not set up yet, or takes too long."""
+"""Errors of the driver if PostgreSQL is away, restarts, refuses, is not set up yet, or takes too long."""
 
 LOST = (
     ConnectionError,
@@ -46,14 +46,14 @@ LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
 )
-"""Those of them that say that this connection has ended, not that there is no other."""
+"""The errors among them that mean: this connection has ended, another one may work."""
 
 
 RETRIES = retries.labels("postgresql")
 
 
 def statement(sql: str) -> tuple[str, dict[str, str]]:
-    """The name and the attributes of a statement in a trace: what it does to which table, and its text."""
+    """Name and attributes of a statement in a trace: its action, its table, and its text."""
     found = _TABLE.search(sql)
     summary = " ".join([sql.split(maxsplit=1)[0], *(found.groups() if found else ())])
     text = " ".join(sql.split())
@@ -64,7 +64,7 @@ _TABLE = re.compile(r"\bFROM (?!\()(\w+)")
 
 
 def unavailable(fault: Exception, ask: Ask[object], shard: Shard = ONLY) -> StoreUnavailable:
-    """The problem that one of FAULTS is to a caller. Logs the cause, which the answer does not tell."""
+    """The problem for one of FAULTS. Logs the cause, which the caller does not get."""
     which = {} if shard == ONLY else {"database": shard.number}
     log.warning("store_unavailable", cause=type(fault).__name__, request_id=ask.request_id, **which)
     return StoreUnavailable()
@@ -74,15 +74,15 @@ _RECORDED = "SELECT number, of_databases FROM database_shard"
 
 
 def checking(shard: Shard) -> Callable[[asyncpg.Connection], Awaitable[None]]:
-    """Looks at each new connection of a pool: a database that knows other clients would answer that there is no such client.
+    """A check of each new connection of a pool, which raises OtherDatabase.
 
-    Raises OtherDatabase.
+    A database with other clients would answer that a client does not exist.
     """
 
     async def check(connection: asyncpg.Connection) -> None:
         try:
             row = await connection.fetchrow(_RECORDED)
-        except asyncpg.UndefinedTableError:  # of a release that had one database only
+        except asyncpg.UndefinedTableError:  # a database of a release without shards
             row = None
         recorded = ONLY if row is None else Shard(*row)
         if recorded != shard:

@@ -1,4 +1,4 @@
-"""The online store in PostgreSQL: reads of vectors in force."""
+"""The online store in PostgreSQL: reads of current vectors."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from feature_service.store.online import Row
 from feature_service.store.postgresql.reader import Reader
 from service_kit.request.ask import Ask
 
-# Instants are taken as they are sent: the driver needs a microsecond to make a datetime of one, a tenth of a vector's cost.
+# Instants stay as they are sent: to make a datetime takes the driver a microsecond, a tenth of a vector's cost.
 CURRENT = """
     SELECT client_id, timestamptz_send(event_timestamp), v, times
       FROM online_features

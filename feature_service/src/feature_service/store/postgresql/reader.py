@@ -1,4 +1,4 @@
-"""The pool of connections that read, and their limits in time."""
+"""The connection pool for reads, and its timeouts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -15,7 +15,7 @@ from shared_schemas.shards import ONLY, Shard
 
 
 class Reader:
-    """Runs statements that only read. Raises StoreUnavailable when PostgreSQL cannot answer in `timeout_seconds`."""
+    """Runs statements that only read. Raises StoreUnavailable if PostgreSQL does not answer in `timeout_seconds`."""
 
     def __init__(self, pool: asyncpg.Pool, connections: int, timeout_seconds: float, shard: Shard = ONLY) -> None:
         self._pool = pool
@@ -24,11 +24,11 @@ class Reader:
         self._turns = asyncio.Semaphore(connections)
         self._connections = connections
         self._leaving = set[asyncio.Task[None]]()
-        # Taken from the pool once and kept while they work: to hand one back and fetch it again costs as much as a lookup.
+        # Taken from the pool once and kept: returning and fetching a connection costs as much as a lookup.
         self._held: list[asyncpg.pool.PoolConnectionProxy] = []
 
     async def warm(self, sql: str, *arguments: object) -> None:
-        """Open every connection with a statement. Where PostgreSQL is away, lookups will open them."""
+        """Open all connections with a statement. If PostgreSQL is away, lookups will open them later."""
         ask = Ask("warm-up", asyncio.get_running_loop().time() + 2 * self.timeout_seconds, None)
         with suppress(StoreUnavailable, DeadlineExceeded):
             await asyncio.gather(*(self.fetch(ask, sql, *arguments) for _ in range(self._connections)))
@@ -56,7 +56,7 @@ class Reader:
         try:
             rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
         except BaseException:
-            # Aside: a query that was given up is cancelled first, and a server that is silent does not answer that either.
+            # In a task: the driver first cancels the query, and a silent server does not answer that either.
             leaving = asyncio.create_task(self._hand_back(connection))
             self._leaving.add(leaving)
             leaving.add_done_callback(self._leaving.discard)
@@ -67,14 +67,14 @@ class Reader:
     async def _take(self) -> "asyncpg.pool.PoolConnectionProxy":
         while self._held:
             connection = self._held.pop()
-            with suppress(asyncpg.InterfaceError):  # the pool has noticed first, and taken it back
+            with suppress(asyncpg.InterfaceError):  # the pool has noticed first and taken the connection back
                 if not connection.is_closed():
                     return connection
             await self._pool.release(connection)
         return await self._pool.acquire()
 
     async def _hand_back(self, connection: "asyncpg.pool.PoolConnectionProxy") -> None:
-        """Back to the pool, which replaces it if it is broken."""
+        """Return the connection to the pool, which replaces it if it is broken."""
         try:
             async with asyncio.timeout(self.timeout_seconds):
                 await self._pool.release(connection)
@@ -90,13 +90,13 @@ class Reader:
             await self._pool.release(connection)
 
     async def let_go(self) -> None:
-        """Hand every connection back to the pool."""
+        """Return all connections to the pool."""
         while self._held:
             await self._pool.release(self._held.pop())
 
 
 class TracedReader(Reader):
-    """Each statement is a span of what it is run for: its text, never its values."""
+    """A reader whose statements are spans. They contain the text of the statement, never its values."""
 
     def __init__(
         self, pool: asyncpg.Pool, connections: int, timeout_seconds: float, shard: Shard, traces: Tracing
@@ -112,7 +112,7 @@ class TracedReader(Reader):
 
 
 async def _no_reset(_: asyncpg.Connection) -> None:
-    """Nothing is ever set on a connection, so nothing needs resetting when it goes back to the pool."""
+    """A connection without a reset when it returns to the pool, because nothing is ever set on it."""
 
 
 @asynccontextmanager
@@ -126,13 +126,13 @@ async def open_reader(
     server_settings: Mapping[str, str] | None = None,
     target_session_attrs: str | None = None,
 ) -> AsyncIterator[Reader]:
-    """A reader whose pool is open, or opens itself as soon as PostgreSQL is there. What is not given is as in the settings."""
+    """A reader. Its pool is opened, or opens as soon as PostgreSQL answers. Defaults come from the settings."""
     limits = connections or settings.database_connections, seconds or settings.database_timeout_seconds
     pool = asyncpg.create_pool(
         url or settings.database_urls[shard.number - 1],
         password=revealed(settings.database_password),
         min_size=0,
-        max_size=2 * limits[0],  # half of them for what takes the place of those that hang
+        max_size=2 * limits[0],  # half of them replace connections that hang
         timeout=limits[1],
         command_timeout=limits[1],
         max_inactive_connection_lifetime=0,

@@ -8,8 +8,8 @@ from feature_service.store.online import Row
 from feature_service.store.postgresql.reader import Reader
 from service_kit.request.ask import Ask
 
-# Positions below 0 are of instants before the history is kept.
-# What stands in a SELECT of its own is unknown to the planner, which else would plan each batch again, over all partitions.
+# Negative positions: instants before the retained history.
+# A subselect hides the value from the planner, which would otherwise plan each batch again over all partitions.
 _AS_OF = """
     SELECT client_id, timestamptz_send(event_timestamp), v, times, position
       FROM features_as_of((SELECT $1::bigint[]), (SELECT $2::timestamptz[]))
@@ -27,7 +27,7 @@ _PAGE = """
      LIMIT $2::integer
 """
 
-# `mark` says whether anything has changed that is served: a version can be dropped, and the digest of the set stays.
+# `mark` changes with everything that is served: a version can be dropped without a change of the set's digest.
 _FEATURE_SET = """
     SELECT id, digest, document, retained, mark
       FROM (SELECT id, digest, document, retained, id || ' ' || digest || ' ' || md5(retained::text) AS mark
@@ -52,6 +52,6 @@ class Record:
         return await self._reader.fetch(ask, _PAGE, after, limit)
 
     async def changed_set(self, ask: Ask[object], mark: str) -> Mapping[str, Any] | None:
-        """The row of the feature set in force, unless its mark is this one."""
+        """The row of the feature set in force; None if its mark is `mark`."""
         rows = await self._reader.fetch(ask, _FEATURE_SET, mark)
         return rows[0] if rows else None

@@ -1,4 +1,4 @@
-"""Work on connections that write: its limits in time, and how it is done again on a new connection."""
+"""Runs work on connections that write: its timeouts, and the retry on a new connection."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,11 +18,11 @@ T = TypeVar("T")
 
 _CONNECTIONS = 2
 _SEEN_BY_STANDBYS = {"synchronous_commit": "remote_apply"}
-"""A commit returns when those standbys show it that the server is told to wait for."""
+"""A commit returns when the standbys for which the server is configured to wait have it."""
 
 
 class Work:
-    """Work on the connections of a pool that takes at most so many seconds, the wait for a connection included."""
+    """Runs work on the connections of a pool in at most `seconds`, including the wait for a connection."""
 
     def __init__(self, pool: asyncpg.Pool, seconds: float, shard: Shard = ONLY) -> None:
         self._pool = pool
@@ -33,7 +33,7 @@ class Work:
     async def done(self, work: Callable[[asyncpg.Connection], Awaitable[T]], ask: Ask[object]) -> T:
         latest = asyncio.get_running_loop().time() + self._seconds
         until = min(ask.deadline, latest)
-        # A task of its own: the end of what is given up is not waited for, as a silent server does not answer that either.
+        # In a task that is not awaited: a silent server does not answer a cancellation either.
         task = asyncio.create_task(self._twice(work))
         try:
             async with asyncio.timeout_at(until):
@@ -45,21 +45,21 @@ class Work:
         finally:
             if not task.done():
                 task.cancel()
-                asyncio.get_running_loop().call_later(self._seconds, task.cancel)  # what is left to do may hang, too
+                asyncio.get_running_loop().call_later(self._seconds, task.cancel)  # the rest may hang too
                 self._leaving.add(task)
                 task.add_done_callback(self._left)
 
     def _left(self, task: asyncio.Task[Any]) -> None:
         self._leaving.discard(task)
         if not task.cancelled():
-            task.exception()  # nobody waits for it any more
+            task.exception()  # nothing awaits the task any more
 
     async def _twice(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         try:
             return await self._once(work)
         except LOST:
             RETRIES.inc()
-            await self._pool.expire_connections()  # the others will have ended, too
+            await self._pool.expire_connections()  # the other connections will have ended too
             return await self._once(work)
 
     async def _once(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
@@ -70,7 +70,7 @@ class Work:
             await self._hand_back(connection)
 
     async def _hand_back(self, connection: "asyncpg.pool.PoolConnectionProxy") -> None:
-        """Back to the pool, which replaces it if it is broken."""
+        """Return the connection to the pool, which replaces it if it is broken."""
         try:
             async with asyncio.timeout(self._seconds):
                 await self._pool.release(connection)
@@ -80,7 +80,7 @@ class Work:
 
 
 class TracedWork(Work):
-    """What is done is a span of the request that it is done for."""
+    """Work that is a span of its request."""
 
     def __init__(self, pool: asyncpg.Pool, seconds: float, shard: Shard, traces: Tracing) -> None:
         super().__init__(pool, seconds, shard)
@@ -103,7 +103,7 @@ async def open_work(settings: Settings, seconds: float, shard: Shard = ONLY) -> 
         init=checking(shard),
         server_settings={
             "application_name": "feature_service",
-            "default_transaction_isolation": "read committed",  # what the statements here count on
+            "default_transaction_isolation": "read committed",  # the settings on which the statements rely
             **({} if settings.max_store_lag_ms is None else _SEEN_BY_STANDBYS),
         },
     )

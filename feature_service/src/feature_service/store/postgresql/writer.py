@@ -1,4 +1,4 @@
-"""Writes to the online store and the history, and the erasure of a client: the statements that write."""
+"""Writes to the online store and the history, and erasures of clients."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -31,11 +31,11 @@ _ERASURE_SECONDS = 8.0
 _WRITE = "SELECT write_features($1::bigint, $2::timestamptz, $3::json)"
 
 _BEFORE_RETENTION = "CR001"
-"""What the function raises for an instant before the history is kept."""
+"""The error code of the function for an instant before the retained history."""
 
 _NO_LOAD = "SELECT pg_try_advisory_xact_lock_shared($1)"
 _NO_WRITES = "SELECT pg_advisory_xact_lock(-$1::bigint)"
-# Writes and raw events apart: each has an index of its own, and neither is to be looked for in all of the history.
+# Writes and raw events apart: each has an index of its own, and neither should be searched in the whole history.
 # A refused line that could not be read as cells is the client's if the id stands where the column of ids is: its place is
 # that in `columns`, or `id_column`, or the first. $6 is the name of that column. $3 is a quick check that rules out most lines.
 _ERASE = """
@@ -73,21 +73,24 @@ _PUBLISHING = (
 
 
 class Written(NamedTuple):
-    """`stale`: keys that newer events speak of. `change`: of the online vector, where changes are published."""
+    """The result of a write.
+
+    `stale`: keys that have newer events. `change`: of the online vector, if changes are published.
+    """
 
     stale: Sequence[str]
     change: Change | None
 
 
 class Erased(NamedTuple):
-    """`change` is None where there is nothing that could have been published."""
+    """The result of an erasure. `change` is None if there was nothing that could have been published."""
 
     found: bool
     change: Change | None
 
 
 class WriteMetrics:
-    """Counts by what became of a write; never by client or value."""
+    """Counts writes by their result; never by client or value."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.writes = Counter(
@@ -97,19 +100,20 @@ class WriteMetrics:
             registry=registry,
         )
         for result in ("applied", "stale"):
-            self.writes.labels(result)  # at 0 from the start, so that the first one is an increase
+            self.writes.labels(result)  # starts at 0, so that the first one is an increase
         self.deletes = Counter("feature_deletes", "Clients that were erased.", registry=registry)
 
 
 class FeatureWriter:
-    """Writes and erases vectors in PostgreSQL. Raises StoreUnavailable when PostgreSQL cannot answer, and DeadlineExceeded when the
-    caller does not wait so long; then the write may still be done, or not.
+    """Writes and erases vectors in PostgreSQL.
 
-    Writes and erasures have connections of their own: erasures take long, and writes do not wait for them. What ends with
-    its connection is done again, once, on a new one: done twice, either leaves the same behind. (Where the first time had
-    reached the database, an erasure then finds nothing any more.)
+    Raises StoreUnavailable if PostgreSQL cannot answer, and DeadlineExceeded at the caller's deadline; then the write
+    may still happen, or not. Writes and erasures have separate connections, because erasures take long. Work whose
+    connection ends is repeated once on a new one. Both are idempotent: a repeated write or erasure leaves the same
+    behind (a repeated erasure may find nothing any more).
 
-    `publishes`: the caller brings each change to another store, and gets it; where changes are not marked, nothing is changed.
+    `publishes`: the caller copies each change to another store and gets it in the result. If changes are not marked
+    there, nothing is changed.
     """
 
     def __init__(self, writes: Work, erasures: Work, metrics: WriteMetrics, *, publishes: bool = False) -> None:
@@ -151,10 +155,14 @@ class FeatureWriter:
         return written
 
     async def erased(self, client_id: int, id_column: str, ask: Ask[object]) -> Erased:
-        """Leave no trace of the client here. Raises LoadRunning. Not counted: the client may have traces elsewhere."""
+        """Erase the client from this database.
+
+        Raises LoadRunning. Not counted here: the client may have traces in other databases.
+        """
 
         async def work(connection: asyncpg.Connection) -> Erased:
-            # Statements of their own: each sees what was there when it began, and so the last one all that came before.
+            # Separate statements: each sees what was committed when it began, so the last one sees all earlier
+            # writes.
             async with connection.transaction():
                 if self._publishes and not await connection.fetchval(_PUBLISHING):
                     raise _not_marked(ask)
@@ -179,13 +187,13 @@ async def _change(connection: asyncpg.Connection, client_id: int) -> Change | No
 
 
 _CELL = r'("(?:[^"]|"")*"|[^,]*)(?:,|$)'
-"""A cell of a CSV line; a quote that is never closed is a character like others."""
+"""A cell of a CSV line. A quote without its closing quote is an ordinary character."""
 
 
 def _traces(client_id: int) -> tuple[str, str, str, str]:
-    """Patterns of PostgreSQL: the id as a value, the id anywhere in a text, a cell of a text, the id as such a cell.
+    """PostgreSQL patterns: the id as a value, the id anywhere in a text, a cell of a text, the id as a cell.
 
-    The id stands in each form that the loader takes.
+    They match each form of the id that the loader accepts.
     """
     number = rf"0*{client_id}(\.0+)?"
     return rf"^\s*{number}\s*$", rf"(?<![0-9.]){number}(?!\.?[0-9])", _CELL, rf'^\s*"?\s*{number}\s*"?\s*$'
@@ -195,7 +203,7 @@ def _traces(client_id: int) -> tuple[str, str, str, str]:
 async def open_record_writer(
     settings: Settings, metrics: WriteMetrics, shard: Shard = ONLY, *, publishes: bool = False
 ) -> AsyncIterator[FeatureWriter | None]:
-    """A writer, whose pool connects when there is something to write; None where no role to write as is configured."""
+    """A writer, whose pool connects at the first write; None if no role for writes is configured."""
     if settings.writer_database_url is None:
         yield None
         return

@@ -1,1 +1,1 @@
-"""Reads from replicas of PostgreSQL whose lag is measured, bounded and said in the answer."""
+"""Reads from replicas of PostgreSQL, with their lag measured, bounded, and named in the answer."""

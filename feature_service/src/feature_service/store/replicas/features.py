@@ -1,4 +1,4 @@
-"""Vectors that are read from replicas, with the lag in the header of the answer."""
+"""Vectors that are read from replicas, with the lag in a header of the answer."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -18,16 +18,17 @@ HEADER = b"x-store-lag-ms"
 
 
 class Dated(NamedTuple):
-    """What a state says of one client. `age`: seconds by which it may be behind the primary."""
+    """A client's row, if there is one, and its age: the maximum seconds by which it is behind the primary."""
 
     vector: bytes | None
     age: float
 
 
 class DatedFeatureStore(FeatureStore):
-    """Reads vectors in force through `bounded`; everything else is of the primary.
+    """Reads current vectors through `bounded`; everything else is read from the primary.
 
-    Each answer with vectors in force, or with the word that there are none, says in its header how old they may be.
+    A header of each answer with current vectors, or without because the client is unknown, says how old the state may
+    be.
     """
 
     def __init__(self, bounded: BoundedReads, primary: OnlineReads, record: RecordReads, followed: FollowedSet) -> None:
@@ -65,5 +66,5 @@ class DatedFeatureStore(FeatureStore):
 
 
 def _say(age: float, ask: Ask[object]) -> None:
-    """In whole milliseconds, never less than it is: 0 is the primary."""
+    """Seconds as whole milliseconds, rounded up. 0 means the primary."""
     ask.answer_headers = (*ask.answer_headers, (HEADER, b"%d" % ceil(age * 1000)))

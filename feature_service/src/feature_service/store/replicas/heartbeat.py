@@ -1,4 +1,4 @@
-"""Numbers that this process writes into the primary, so that what a replica shows of them says how old its state is."""
+"""Writes numbers into the primary. The number that a replica shows tells how old its state is."""
 
 import asyncio
 from contextlib import suppress
@@ -14,9 +14,9 @@ _LONGEST_PAUSE_SECONDS = 1.0
 
 
 class Heartbeat:
-    """Knows of each number the moment before it was sent. A state that has the number has all that was committed by then.
+    """Remembers for each number when it was sent. A state with that number has everything that was committed before.
 
-    No two clocks are compared: the moments are of this process, and so is the row that the numbers stand in.
+    No clocks are compared: this process takes all times, and the row is its own.
     """
 
     def __init__(self, primary: Reader, bound: float) -> None:
@@ -28,7 +28,7 @@ class Heartbeat:
         self._sent: dict[int, float] = {}
 
     def age(self, beat: int | None) -> float:
-        """Seconds by which a state that shows this number may be behind. Infinite where the number says nothing."""
+        """Maximum seconds by which a state with this number is behind the primary; infinite if it is unknown."""
         sent = None if beat is None else self._sent.get(beat)
         return inf if sent is None else asyncio.get_running_loop().time() - sent
 

@@ -1,4 +1,4 @@
-"""Opens the connections to replicas, and the one that the heartbeat is written on."""
+"""Opens the connections to replicas, and the one for the heartbeat."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from feature_service.store.replicas.heartbeat import Heartbeat
 from feature_service.store.replicas.replica import Replica, each_host
 
 PRIMARY = "primary"
-# The role reads only unless told otherwise. The heartbeat is on its way to replicas at once, and waits for none.
+# The role is read-only by default. A heartbeat is sent to replicas at once and waits for none of them.
 _BEATING = {"default_transaction_read_only": "off", "synchronous_commit": "local"}
 
 
@@ -23,9 +23,9 @@ class Replication(NamedTuple):
 
 @asynccontextmanager
 async def open_replication(settings: Settings, *, followed: bool) -> AsyncIterator[Replication]:
-    """The replicas that the settings name. `followed`: heartbeats are written and their lag is measured meanwhile.
+    """The replicas in the settings. `followed`: heartbeats are written and the lag is measured until the context ends.
 
-    A replica has half of the time for an answer: the other half is the primary's, where it does not answer.
+    A replica has half of the timeout for an answer. The other half is for the primary, if the replica does not answer.
     """
     bound = settings.max_store_lag_seconds
     seconds = min(bound, settings.database_timeout_seconds / 2)

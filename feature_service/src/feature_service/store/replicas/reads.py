@@ -1,4 +1,4 @@
-"""Chooses who is asked: a replica that is within the bound, else the primary."""
+"""Chooses where to read: a replica within the bound, otherwise the primary."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,10 @@ from service_kit.request.ask import Ask
 
 
 class BoundedReads:
-    """Vectors of a state that is at most `bound` seconds old. Raises StoreUnavailable when the primary is needed and away.
+    """Reads vectors of a state that is at most `bound` seconds old. Replicas take turns.
 
-    Replicas take turns. What one answers is judged by the heartbeat in the same snapshot: beyond the bound it is not used.
+    Raises StoreUnavailable if the primary is needed and away. The lag of an answer follows from the heartbeat in its
+    snapshot; an answer beyond the bound is not used.
     """
 
     def __init__(self, primary: OnlineReads, replicas: Sequence[Replica], bound: float) -> None:

@@ -1,4 +1,4 @@
-"""One replica: its vectors together with the heartbeat of the same snapshot, and whether it may be asked."""
+"""One replica: reads vectors with the heartbeat of the same snapshot, and knows whether it may be read."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ from service_kit.request.ask import Ask
 
 log = structlog.get_logger()
 
-# One row without a client where none is known, so that the heartbeat is always there.
+# At least one row, without a client if none is known, so that the heartbeat is always there.
 _CURRENT = """
     SELECT o.client_id, timestamptz_send(o.event_timestamp), o.v, o.times, seen.beat
       FROM (SELECT (SELECT beat FROM store_heartbeats WHERE process = $2::uuid)) AS seen (beat)
@@ -28,14 +28,14 @@ _URL = re.compile(r"(\w+://(?:[^/?#]*@)?)([^/?#]*)(.*)", re.DOTALL)
 
 
 class Snapshot(NamedTuple):
-    """Rows of a snapshot, and the seconds by which it may be behind the primary."""
+    """Rows of a snapshot, and the maximum seconds by which it is behind the primary."""
 
     rows: Sequence[Row]
     age: float
 
 
 class Replica:
-    """`number`: of the host in the URL, as logs name it."""
+    """One replica. `number`: the place of its host in the URL, for logs."""
 
     def __init__(self, reader: Reader, heartbeat: Heartbeat, number: int) -> None:
         self._reader = reader
@@ -45,7 +45,7 @@ class Replica:
         self._used = False
 
     def usable(self) -> bool:
-        """Whether its lag is known, and within the bound. Logs when that changes."""
+        """Whether its lag is known and within the bound. Logs changes."""
         usable = self._heartbeat.age(self._beat) <= self._heartbeat.bound
         if usable is not self._used:
             self._used = usable
@@ -53,7 +53,7 @@ class Replica:
         return usable
 
     async def vectors(self, client_ids: Sequence[int], ask: Ask[object]) -> Snapshot:
-        """Those of the clients that are known. Raises StoreUnavailable and DeadlineExceeded."""
+        """The rows of those clients that are known. Raises StoreUnavailable and DeadlineExceeded."""
         try:
             rows = await self._reader.fetch(ask, _CURRENT, client_ids, self._heartbeat.process)
         except StoreUnavailable:
@@ -63,7 +63,7 @@ class Replica:
         return Snapshot([row[:4] for row in rows if row[0] is not None], self._heartbeat.age(self._beat))
 
     async def look_on(self) -> None:
-        """Keep up what is known of its lag."""
+        """Keep measuring the lag."""
         pause = min(self._heartbeat.pause, _BEFORE_THE_FIRST_LOOK)
         while True:
             await asyncio.sleep(pause)
@@ -79,7 +79,7 @@ class Replica:
             self._beat = None
 
     async def shows(self, beat: int, ask: Ask[object]) -> None:
-        """Return when it shows this number, or a later one. Does not end while it is away."""
+        """Return when the replica shows this number or a later one. Does not end while the replica is away."""
         pause = _FIRST_PAUSE
         await self._look(ask)
         while self._beat is None or self._beat < beat:
@@ -89,7 +89,7 @@ class Replica:
 
 
 def each_host(url: str) -> list[str]:
-    """The URL of each of the hosts that it names."""
+    """The URL of each host in it."""
     if (found := _URL.fullmatch(url)) is None:
         return [url]
     account, hosts, rest = found.groups()

@@ -12,9 +12,9 @@ from service_kit.request.ask import Ask
 
 
 class SeenWrites:
-    """Answers a write when each replica shows it, or when no reader takes a state any more that is older than the write.
+    """Answers a write when all replicas show it, or when no reader accepts a state that is older than the write.
 
-    Raises DeadlineExceeded where the caller does not wait so long. The change is made then, and may be read late.
+    Raises DeadlineExceeded at the caller's deadline. Then the change is made, and some readers may see it late.
     """
 
     def __init__(self, writer: OnlineWrites, heartbeat: Heartbeat, replicas: Sequence[Replica]) -> None:
@@ -39,12 +39,12 @@ class SeenWrites:
             async with asyncio.timeout_at(until):
                 if await self._shown(Ask(ask.request_id, until, None)):
                     return
-                await asyncio.sleep(self._heartbeat.bound)  # ended by the timeout
+                await asyncio.sleep(self._heartbeat.bound)  # the timeout has ended it
         if until < out_of_bounds:
             raise DeadlineExceeded
 
     async def _shown(self, ask: Ask[object]) -> bool:
-        """True when each replica shows a number that was written after the change."""
+        """Whether all replicas show a number that was written after the change."""
         try:
             beat = await self._heartbeat.beat(ask)
         except (StoreUnavailable, DeadlineExceeded):  # logged where it happens

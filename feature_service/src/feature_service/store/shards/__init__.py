@@ -1,1 +1,1 @@
-"""Several databases, each the system of record of its share of the clients."""
+"""Several databases, each the system of record for its share of the clients."""

@@ -1,4 +1,7 @@
-"""Vectors of several databases, each with lookups of its own: one that is away holds up only its own clients."""
+"""Vectors in several databases.
+
+Lookups are batched for each, so that an outage delays only the clients of one database.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -12,11 +15,11 @@ from service_kit.problems import DeadlineExceeded, StoreUnavailable
 from service_kit.request.ask import Ask
 
 _PATIENCE_SECONDS = 0.25
-"""Of readiness, for a database that is silent while another one answers. The gateway's check waits twice as long."""
+"""Timeout of readiness for a silent database while another one answers. The gateway's check waits twice as long."""
 
 
 class ShardedFeatureStore(FeatureStore):
-    """Ready when one database answers; details say which one does not."""
+    """Ready if at least one database answers. Details name the others."""
 
     def __init__(self, databases: Sequence[Database], agreed: AgreedSet) -> None:
         reads, followed = ShardedReads(databases), FollowedSet(agreed.changed_set)

@@ -1,4 +1,4 @@
-"""Reads of several databases: what is asked is divided by client, asked at once, and put together."""
+"""Reads from several databases: divides a request by client, asks concurrently, and merges the results."""
 
 import asyncio
 import heapq
@@ -23,7 +23,7 @@ class Database(NamedTuple):
 
 
 class ShardedReads:
-    """Vectors and history of all databases. Raises StoreUnavailable where one of those that are needed cannot answer."""
+    """Vectors and history of all databases. Raises StoreUnavailable if one that is needed cannot answer."""
 
     most_keys = PostgresReads.most_keys
     most_in_flight = PostgresReads.most_in_flight
@@ -33,7 +33,7 @@ class ShardedReads:
         self.timeout_seconds = databases[0].online.timeout_seconds
 
     def number_of(self, client_id: int) -> int:
-        """Of the database that knows the client, from 1."""
+        """The number, from 1, of the database that has the client."""
         return shard_of(client_id, len(self._databases))
 
     async def vectors(self, client_ids: Sequence[int], ask: Ask[object]) -> Sequence[Row]:
@@ -59,7 +59,7 @@ class ShardedReads:
         await asyncio.gather(*(one.online.ping(ask) for one in self._databases))
 
     def _divided(self, items: Iterable[tuple[int, T]]) -> list[tuple[Database, list[T]]]:
-        """Items of clients, by the database that knows the client."""
+        """Items about clients, grouped by the database that has the client."""
         parts: dict[int, list[T]] = {}
         for client_id, item in items:
             parts.setdefault(self.number_of(client_id), []).append(item)
@@ -67,6 +67,9 @@ class ShardedReads:
 
 
 def _of_all(position: int, places: Sequence[int]) -> int:
-    """The position among all that is `position` among those at these places. Both from 1, and below 0 alike."""
+    """The position among all items of `position` among the items at these places.
+
+    Both count from 1; negative ones likewise.
+    """
     place = places[abs(position) - 1] + 1
     return place if position > 0 else -place

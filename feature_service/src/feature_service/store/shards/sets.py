@@ -1,4 +1,4 @@
-"""The feature set of several databases: the one that all have in force that can be asked."""
+"""The feature set of several databases: the one that all reachable databases have in force."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ SetRow = Mapping[str, Any]
 
 
 class AgreedSet:
-    """`differ`: the databases had different sets in force when they were asked last. The one that is served stays so then."""
+    """`differ`: the databases had different sets in force at the last look. Then the served set stays as it is."""
 
     def __init__(self, records: Sequence[Record]) -> None:
         self._records = records
@@ -24,7 +24,10 @@ class AgreedSet:
         self.differ = False
 
     async def changed_set(self, ask: Ask[object], mark: str) -> SetRow | None:
-        """The row of the set, unless its mark is this one. Raises StoreUnavailable where none can be asked, or sets differ."""
+        """The row of the set; None if its mark is `mark`.
+
+        Raises StoreUnavailable if no database answers, or the sets differ.
+        """
         found = await asyncio.gather(*(self._in_force(number, ask) for number in range(len(self._records))))
         rows = {_content(row): row for row in found if row is not None}
         self._note(differ=len(rows) > 1)
@@ -34,7 +37,7 @@ class AgreedSet:
         return None if content == mark else {**row, "mark": content}
 
     async def _in_force(self, number: int, ask: Ask[object]) -> SetRow | None:
-        """None where the database cannot be asked, or has no set yet."""
+        """None if the database does not answer, or has no set yet."""
         known = self._known[number]
         try:
             row = await self._records[number].changed_set(ask, known["mark"] if known else "")
@@ -54,5 +57,5 @@ class AgreedSet:
 
 
 def _content(row: SetRow) -> str:
-    """The mark without the number that the row has in its database, which is no part of what is served."""
+    """The mark without the row's number in its database, which does not change what is served."""
     return str(row["mark"].partition(" ")[2])

@@ -1,4 +1,4 @@
-"""Writes to several databases: each to the one that knows the client."""
+"""Writes to several databases: each goes to the one that has the client."""
 
 from collections.abc import Sequence
 
@@ -17,9 +17,10 @@ class ShardedWrites:
         return await self._writers[self._number(client_id) - 1].write(client_id, said, ask)
 
     async def erase(self, client_id: int, id_column: str, ask: Ask[object]) -> bool:
-        """The first database keeps the refused lines that no client could be read of, and they may name this one.
+        """Erase a client in its own database and in the first one.
 
-        It is asked first: where it cannot answer, nothing is erased yet.
+        The first database has the refused lines without a readable client id, which may name this client. It is asked
+        first: if it does not answer, nothing has been erased yet.
         """
         erased = [
             await self._writers[number - 1].erased(client_id, id_column, ask)
