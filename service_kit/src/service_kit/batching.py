@@ -11,7 +11,6 @@ from typing import Generic, NamedTuple, TypeVar
 
 from service_kit.problems import ProblemError
 from service_kit.request.ask import Ask
-from service_kit.telemetry.tracing import tracing
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -162,14 +161,6 @@ class Batcher(Generic[K, V]):
                 del remaining[key]
         finally:
             _settle(remaining, dict.fromkeys(remaining, ConnectionAbortedError()))
-
-
-def batcher(
-    fetch: Callable[[Sequence[K], Ask[object]], Awaitable[Mapping[K, V | Exception]]], **limits: int
-) -> Batcher[K, V]:
-    """A batcher. If requests are traced, its fetches are spans."""
-    traces = tracing()
-    return Batcher(fetch, **limits) if traces is None else traces.batcher(fetch, **limits)
 
 
 def _settle(batch: Mapping[K, Sequence[Waiter[V]]], found: Mapping[K, V | Exception]) -> None:

@@ -11,9 +11,10 @@ from feature_service.definitions.following import FollowedSet
 from feature_service.definitions.vectors import Layout, Vector, day_of, encode, read_rows
 from feature_service.errors import BeforeRetention, NeedsSystemOfRecord
 from feature_service.store.online import OnlineReads, RecordReads, Row
-from service_kit.batching import Batcher, batcher
+from service_kit.batching import Batcher
 from service_kit.problems import DeadlineExceeded, ProblemError, StoreUnavailable
 from service_kit.request.ask import Ask
+from service_kit.telemetry.tracing import batcher
 from shared_schemas.shards import ONLY, Shard
 
 log = structlog.get_logger()

@@ -26,10 +26,11 @@ from prediction_service.features.answers import (
 from prediction_service.features.traced import traced
 from prediction_service.features.transport import Http1Transport
 from prediction_service.settings import Settings
-from service_kit.batching import Batcher, batcher
+from service_kit.batching import Batcher
 from service_kit.problems import StoreUnavailable
 from service_kit.request.ask import Ask
 from service_kit.telemetry.metrics import retries
+from service_kit.telemetry.tracing import batcher
 from shared_schemas import FeatureDefinitions
 
 

@@ -6,21 +6,20 @@ Traces are off unless OTEL_* variables turn them on; then nothing is added to a 
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from starlette.types import ASGIApp
 
+from service_kit.batching import Batcher
+from service_kit.request.ask import Ask
 from service_kit.telemetry.metrics import Metrics, RequestMetrics
-
-if TYPE_CHECKING:
-    from service_kit.batching import Batcher
-    from service_kit.request.ask import Ask
 
 K = TypeVar("K")
 V = TypeVar("V")
+Fetch = Callable[[Sequence[K], Ask[object]], Awaitable[Mapping[K, V | Exception]]]
 
 log = structlog.get_logger()
 
@@ -67,9 +66,7 @@ class Tracing(Protocol):
     def metrics(self, metrics: Metrics) -> RequestMetrics:
         """Observes requests, with their trace as an exemplar."""
 
-    def batcher(
-        self, fetch: "Callable[[Sequence[K], Ask[object]], Awaitable[Mapping[K, V | Exception]]]", **limits: int
-    ) -> "Batcher[K, V]":
+    def batcher(self, fetch: Fetch[K, V], **limits: int) -> Batcher[K, V]:
         """A batcher whose fetches are spans, linked with every request that shares them."""
 
     def part(self, name: str, attributes: Mapping[str, Any], *, outbound: bool) -> AbstractContextManager[Part]:
@@ -85,6 +82,11 @@ _tracing: Tracing | None = None
 def tracing() -> Tracing | None:
     """The traces of this process; None if they are off."""
     return _tracing
+
+
+def batcher(fetch: Fetch[K, V], **limits: int) -> Batcher[K, V]:
+    """A batcher. If requests are traced, its fetches are spans."""
+    return Batcher(fetch, **limits) if _tracing is None else _tracing.batcher(fetch, **limits)
 
 
 @contextmanager

@@ -10,9 +10,10 @@ from feature_service.definitions.vectors import Layout, Vector, encode
 from feature_service.store.features import FeatureStore
 from feature_service.store.online import OnlineReads, RecordReads
 from feature_service.store.replicas.reads import BoundedReads
-from service_kit.batching import Batcher, batcher
+from service_kit.batching import Batcher
 from service_kit.problems import DeadlineExceeded
 from service_kit.request.ask import Ask
+from service_kit.telemetry.tracing import batcher
 
 HEADER = b"x-store-lag-ms"
 
