@@ -14,7 +14,6 @@ from prediction_service.monitoring.calibration import (
     added,
     calibration_evidence,
     calibration_regression,
-    correction_sums,
     log_odds,
     outcome_sums,
     strongest_month,
@@ -45,12 +44,6 @@ def test_evidence_is_the_weighted_likelihood_over_the_best_tolerated(
     mixture = np.logaddexp.reduce([math.log(weights[point]) + likelihood[point] for point in POINTS])
     best = max(value for (a, b), value in likelihood.items() if abs(a) < 0.11 and abs(b - 1) < 0.26)
     assert calibration_evidence(sums, d_y) == pytest.approx(mixture - best, rel=1e-9, abs=1e-9)
-
-
-@given(probability, st.booleans(), st.floats(-8, 2))
-def test_a_correction_replaces_the_outcome(p: float, wrong: bool, m: float) -> None:
-    corrected = added([outcome_sums(p, wrong, m), correction_sums(p, not wrong, m)])
-    assert corrected == pytest.approx(outcome_sums(p, not wrong, m), rel=1e-12, abs=1e-12)
 
 
 @pytest.mark.parametrize("p", [0.0, 1.0])

@@ -16,7 +16,6 @@ from prediction_service.monitoring.evidence import (
     daily_threshold,
     impact_evidence,
     monthly_threshold,
-    stability_evidence,
 )
 from prediction_service.monitoring.windows import Window
 
@@ -42,7 +41,7 @@ def test_stability_evidence_is_the_ratio_of_two_dirichlet_multinomials(
         total = gammaln(alpha.sum()) - gammaln(alpha.sum() + z.sum())
         return float((gammaln(alpha + z) - gammaln(alpha)).sum() + total)
 
-    assert stability_evidence(reference, window, d) == pytest.approx(log_dm(b) - log_dm(a), rel=1e-9, abs=1e-8)
+    assert StabilityTest(reference, d).log_e(window) == pytest.approx(log_dm(b) - log_dm(a), rel=1e-9, abs=1e-8)
 
 
 def test_with_independent_clients_it_is_scipy_s_distribution() -> None:
@@ -50,7 +49,7 @@ def test_with_independent_clients_it_is_scipy_s_distribution() -> None:
     a = 0.5 + np.array(reference)
     b = a / 8
     expected = dirichlet_multinomial.logpmf(window, b, 105) - dirichlet_multinomial.logpmf(window, a, 105)
-    assert stability_evidence(reference, window, 1) == pytest.approx(expected, abs=1e-9)
+    assert StabilityTest(reference, 1).log_e(window) == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_expected_evidence_without_a_change_is_one() -> None:
@@ -58,7 +57,7 @@ def test_the_expected_evidence_without_a_change_is_one() -> None:
     reference = [5, 9, 2]
     a = 0.5 + np.array(reference)
     windows = [x for x in product(range(7), repeat=3) if sum(x) == 6]
-    mean = sum(math.exp(dirichlet_multinomial.logpmf(x, a, 6) + stability_evidence(reference, x, 1)) for x in windows)
+    mean = sum(math.exp(dirichlet_multinomial.logpmf(x, a, 6) + StabilityTest(reference, 1).log_e(x)) for x in windows)
     assert mean == pytest.approx(1, abs=1e-9)
 
 
@@ -67,7 +66,7 @@ def test_the_strongest_start_is_named_and_the_earliest_of_equals() -> None:
     counts = [(50, 50), (90, 10), (90, 10), (55, 45)]
     found = test.strongest(Window(first + timedelta(days=number), one) for number, one in enumerate(counts))
     assert found.since == first + timedelta(days=1)
-    assert found.log_e == stability_evidence([500, 500], (90, 10), 1)
+    assert found.log_e == StabilityTest([500, 500], 1).log_e((90, 10))
     assert test.strongest([]) == (-math.inf, None)
 
 

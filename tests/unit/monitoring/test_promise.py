@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from prediction_service.monitoring.calibration import calibration_evidence
-from prediction_service.monitoring.evidence import StabilityTest, stability_evidence
+from prediction_service.monitoring.evidence import StabilityTest
 from prediction_service.monitoring.reference import Quantity
 from prediction_service.monitoring.stability import shift
 from prediction_service.monitoring.windows import Tally, Windows
@@ -40,7 +40,7 @@ def test_the_simulated_evidence_is_that_of_the_module(effect: float) -> None:
         stored = Quantity(name="x", edges=tuple(range(9)), counts=tuple(reference.tolist()), design_effect=effect)
         simulated = vectorised.log_e(reference, windows, effect), vectorised.sizes(reference, windows, effect)
         for window, log_e, size in zip(windows.tolist(), *simulated, strict=True):
-            assert log_e == pytest.approx(stability_evidence(stored.counts, window, effect), rel=1e-9, abs=1e-8)
+            assert log_e == pytest.approx(StabilityTest(stored.counts, effect).log_e(window), rel=1e-9, abs=1e-8)
             assert size == pytest.approx(shift(stored, window).size, rel=1e-9, abs=1e-12)
 
 

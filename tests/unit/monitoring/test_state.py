@@ -4,17 +4,9 @@ from typing import Any
 import pytest
 
 from monitored import reference
-from prediction_service.monitoring.calibration import added, outcome_sums
+from prediction_service.monitoring.fairness import GROUP_BINS
 from prediction_service.monitoring.reference import Group
-from prediction_service.monitoring.state import (
-    CountKey,
-    Decided,
-    Observed,
-    bins_of,
-    decision_counts,
-    month_of,
-    outcome_delta,
-)
+from prediction_service.monitoring.state import CountKey, Decided, decision_counts, month_of
 
 TODAY, BEFORE = date(2026, 11, 24), date(2026, 11, 3)
 
@@ -53,32 +45,11 @@ def test_a_second_question_of_the_day_and_a_clock_that_stepped_back_count_nowher
 
 
 def test_every_counted_bin_exists() -> None:
-    sizes = bins_of(reference())
+    sizes = {one.name: len(one.counts) for one in reference().quantities} | {"age_62": GROUP_BINS}
     assert sizes == {"score": 4, "age": 4, "age_62": 4}
     for values in ({"age": None}, {"age": 99}, {"age": 1}):
         assert all(one.bin < sizes[one.stream] for one in decision_counts(reference(), decided(values=values)))
 
 
-def observed(**changes: Any) -> Observed:
-    fields: dict[str, Any] = {
-        "decided_on": date(2025, 11, 24),
-        "probability": 0.03,
-        "defaulted": True,
-        "replaces": None,
-    }
-    return Observed(**(fields | changes))
-
-
-def test_an_outcome_counts_in_the_month_of_its_decision() -> None:
-    delta = outcome_delta(reference(), observed())
-    assert delta == (date(2025, 11, 1), outcome_sums(0.03, True, -4.0))
+def test_a_day_belongs_to_the_month_that_begins_before_it() -> None:
     assert month_of(date(2024, 2, 29)) == date(2024, 2, 1)
-
-
-def test_a_correction_leaves_the_sums_of_the_corrected_outcome_alone() -> None:
-    first = outcome_delta(reference(), observed(defaulted=False))
-    correction = outcome_delta(reference(), observed(defaulted=True, replaces=False))
-    assert first is not None
-    assert correction is not None
-    assert added([first.sums, correction.sums]) == pytest.approx(outcome_sums(0.03, True, -4.0), rel=1e-12)
-    assert outcome_delta(reference(), observed(replaces=True)) is None

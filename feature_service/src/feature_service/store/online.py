@@ -72,7 +72,3 @@ class RecordReads(Protocol):
 
     async def page(self, after: int, limit: int, ask: Ask[object]) -> Sequence[Row]:
         """At most `limit` current vectors of the ids above `after`, in the order of the ids."""
-
-
-class OnlineStore(OnlineReads, OnlineWrites, Protocol):
-    """An online store that can also be written."""

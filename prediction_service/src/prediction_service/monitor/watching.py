@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import date
-from uuid import UUID
 
 import asyncpg
 
@@ -40,7 +39,6 @@ _OPEN = """
     VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (model_version, stream) WHERE state = 'open' DO NOTHING
 """
-_OPEN_ONES = "SELECT stream, id FROM monitoring_alarms WHERE model_version = $1 AND state = 'open'"
 
 
 def reference_counts(quantity: Quantity, stream: Stream | None) -> Quantity:
@@ -133,9 +131,6 @@ class Watching:
                 )  # fmt: skip
 
         await self._database.write(work, None)
-
-    async def open_alarms(self, champion: str) -> dict[str, UUID]:
-        return {row["stream"]: row["id"] for row in await self._database.fetch(None, _OPEN_ONES, champion)}
 
 
 def _stability(

@@ -47,19 +47,9 @@ def log_odds(probability: float) -> float:
 
 def outcome_sums(probability: float, defaulted: bool, mean_log_odds: float) -> Sums:
     """What one outcome adds to the sums of its month."""
-    terms = _arguments(probability, mean_log_odds)
-    return tuple(z - log1p(exp(z)) for z in terms) if defaulted else tuple(-log1p(exp(z)) for z in terms)
-
-
-def correction_sums(probability: float, defaulted: bool, mean_log_odds: float) -> Sums:
-    """What a correction adds to the sums, that turns an outcome into `defaulted` from its opposite."""
-    sign = 1 if defaulted else -1
-    return tuple(sign * z for z in _arguments(probability, mean_log_odds))
-
-
-def _arguments(probability: float, mean_log_odds: float) -> list[float]:
     distance = log_odds(probability) - mean_log_odds
-    return [mean_log_odds + a + b * distance for a, b in POINTS]
+    terms = [mean_log_odds + a + b * distance for a, b in POINTS]
+    return tuple(z - log1p(exp(z)) for z in terms) if defaulted else tuple(-log1p(exp(z)) for z in terms)
 
 
 def added(parts: Iterable[Sums]) -> Sums:

@@ -71,11 +71,6 @@ def strongest(evidences: Iterable[tuple[date, float]]) -> Evidence:
     return best
 
 
-def stability_evidence(reference: Sequence[int], window: Sequence[float], design_effect: float) -> float:
-    """log E of one window against the reference counts."""
-    return StabilityTest(reference, design_effect).log_e(window)
-
-
 class Favourable(NamedTuple):
     """Clients of one side of a comparison, and how many of them were decided favourably (label 0)."""
 

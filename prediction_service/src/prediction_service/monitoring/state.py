@@ -1,12 +1,11 @@
-"""The folded state: what one decision or outcome adds to `monitoring_counts` and `monitoring_months`."""
+"""The folded state: the rows of `monitoring_counts` in which a decision counts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from prediction_service.monitoring.calibration import Sums, correction_sums, outcome_sums
-from prediction_service.monitoring.fairness import GROUP_BINS, group_bin
+from prediction_service.monitoring.fairness import group_bin
 from prediction_service.monitoring.reference import SCORE, Reference, Value
 
 COUNTED_ORIGINS = frozenset({"request", "batch"})
@@ -36,29 +35,6 @@ class CountKey(NamedTuple):
     bin: int
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """The outcome of a matured decision. `replaces` is the outcome that this one corrects, None for a first one."""
-
-    decided_on: date
-    probability: float
-    defaulted: bool
-    replaces: bool | None
-
-
-class MonthDelta(NamedTuple):
-    """What to add to a row of `monitoring_months`."""
-
-    month: date
-    sums: Sums
-
-
-def bins_of(reference: Reference) -> dict[str, int]:
-    """How many bins each stream of `monitoring_counts` has."""
-    quantities = {quantity.name: len(quantity.counts) for quantity in reference.quantities}
-    return quantities | {group.name: GROUP_BINS for group in reference.groups}
-
-
 def decision_counts(reference: Reference, decided: Decided) -> list[CountKey]:
     """The rows that a decision adds one client to: none if the client's decision before was on that day or later."""
     day, previous_day = decided.day, decided.previous_day
@@ -74,12 +50,3 @@ def decision_counts(reference: Reference, decided: Decided) -> list[CountKey]:
 
 def month_of(day: date) -> date:
     return day.replace(day=1)
-
-
-def outcome_delta(reference: Reference, observed: Observed) -> MonthDelta | None:
-    """None if a correction changes nothing."""
-    if observed.replaces == observed.defaulted:
-        return None
-    change = outcome_sums if observed.replaces is None else correction_sums
-    sums = change(observed.probability, observed.defaulted, reference.mean_log_odds)
-    return MonthDelta(month_of(observed.decided_on), sums)
