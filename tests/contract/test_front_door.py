@@ -44,7 +44,9 @@ async def open_other_set(_: PredictionSettings) -> AsyncIterator[Any]:
     yield OtherSet()
 
 
-def asked(model_dir: Path, *urls: str, open_client: Any = open_feature_client) -> list[httpx.Response]:
+def asked(
+    model_dir: Path, *urls: str, method: str = "GET", open_client: Any = open_feature_client
+) -> list[httpx.Response]:
     @asynccontextmanager
     async def open_store(_: FeatureSettings) -> AsyncIterator[Any]:
         yield NoStore()
@@ -55,7 +57,7 @@ def asked(model_dir: Path, *urls: str, open_client: Any = open_feature_client) -
         async with front._lifespan(front):
             transport = httpx.ASGITransport(front)
             async with httpx.AsyncClient(transport=transport, base_url="http://front") as client:
-                return [await client.get(url) for url in urls]
+                return [await client.request(method, url) for url in urls]
 
     return asyncio.run(ask())
 
@@ -92,3 +94,10 @@ def test_the_door_is_ready_when_both_are_and_adds_up_their_metrics(model_dir: Pa
     assert len([line for line in lines if line.startswith("http_server_requests_shed_total")]) == 1
     for route in ("/health/ready", "/models"):
         assert any(f'http_route="{route}"' in line or 'http_route="unmatched"' in line for line in lines)
+
+
+def test_its_own_pages_refuse_a_method_with_a_problem(model_dir: Path) -> None:
+    for answer in asked(model_dir, "/", "/health/live", "/docs", "/metrics", method="POST"):
+        assert answer.status_code == 405
+        assert answer.json()["type"] == "/problems/method-not-allowed"
+        assert answer.headers["allow"] == "GET, HEAD"

@@ -164,3 +164,22 @@ def test_patterns_of_the_documents_are_of_the_dialect_of_json_schema(model_dir: 
         assert not re.search(r"\\[zZA]", pattern), pattern
         assert pattern.startswith("^")
         assert pattern.endswith("$")
+
+
+def test_a_method_that_an_address_lacks_is_refused_with_all_that_it_has(model_dir: Path) -> None:
+    async def allowed() -> dict[str, str]:
+        features, found = feature_app(FakeStore([])), {}
+        async with transport_to(features) as transport:
+            for app in (features, prediction_app(transport, model_dir)):
+                async with client_of(app) as client:
+                    for address in app.openapi()["paths"]:
+                        answer = await client.request("PATCH", address.replace("{client_id}", "5"))
+                        assert answer.status_code == 405, address
+                        found[address] = answer.headers["allow"]
+        return found
+
+    found = asyncio.run(allowed())
+    assert found["/online_feature_store/client_id={client_id}"] == "DELETE, GET, PUT"
+    assert found["/decisions/{decision_id}/reviews"] == "GET, POST"
+    assert found["/health/live"] == "GET"
+    assert all(methods == ", ".join(sorted(methods.split(", "))) for methods in found.values())

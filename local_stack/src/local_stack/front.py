@@ -17,9 +17,8 @@ from starlette.types import Receive, Scope, Send
 from service_kit.access.gate import Gate, Place
 from service_kit.access.hosts import Hosts
 from service_kit.documents.page import docs_routes
-from service_kit.problems import ProblemError, RouteNotFound
 from service_kit.request.layer import RequestLayer
-from service_kit.request.refusals import problem_answer
+from service_kit.request.refusals import add_problem_handlers
 from service_kit.server.entrance import Entrance, HotRequest
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry.metrics import Metrics, metrics_endpoint
@@ -109,11 +108,8 @@ class FrontDoor:
             Route("/metrics", self._metrics),
             *docs_routes("Credit risk by client id", [f"{FEATURES}/openapi.json", f"{PREDICTIONS}/openapi.json"]),
         ]
-        own = Starlette(
-            routes=routes,
-            lifespan=self._lifespan,
-            exception_handlers={404: self._nothing_there, ProblemError: self._problem},
-        )
+        own = Starlette(routes=routes, lifespan=self._lifespan)
+        add_problem_handlers(own)
         self.entrance = Entrance(self._admit, self._hot)
         accesses = [app.state.access for app in self._apps.values()]
         # Its own pages need no key. They answer to every name only where every service has keys.
@@ -168,10 +164,3 @@ class FrontDoor:
         for app in self._apps.values():
             await app.state.ready(replace(request.scope["ask"], state=app.state.opened.state))
         return JSONResponse({"status": "ready"})
-
-    async def _nothing_there(self, request: Request, _: Exception) -> Response:
-        return problem_answer(request.scope, RouteNotFound())
-
-    async def _problem(self, request: Request, problem: Exception) -> Response:
-        assert isinstance(problem, ProblemError)  # noqa: S101 -- registered for this type only
-        return problem_answer(request.scope, problem)

@@ -102,7 +102,7 @@ def build_service(
     gate = Gate(access, allowed_hosts(settings, access), page_prefixes)
     app = _Service(layer, gate, title=title, lifespan=lifespan)
     app.add_operations(declared, settings.max_body_bytes)
-    app.include_router(health_router(ready))
+    app.router.routes += health_router(ready).routes
     app.add_route("/metrics", metrics_endpoint(metrics.registry), include_in_schema=False)
     app.router.routes += [*docs_routes(title), *(route for page in pages for route in page.routes())]
     app.state.metrics = metrics

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from service_kit.access.rules import route_path
@@ -50,20 +52,29 @@ def problem_answer(scope: Scope, problem: ProblemError) -> Response:
     return problem.response(scope["request_id"])
 
 
-def _from_http_exception(error: HTTPException) -> ProblemError:
-    problem: ProblemError
+def _from_http_exception(error: HTTPException, request: Request) -> ProblemError:
     match error.status_code:
         case 404:
-            problem = RouteNotFound()
+            return RouteNotFound()
         case 405:
             problem = MethodNotAllowed()
+            problem.headers["Allow"] = ", ".join(sorted(_allowed_methods(request)))
+            return problem
         case _:
-            problem = InternalError()
-    problem.headers.update(error.headers or {})
-    return problem
+            return InternalError()
 
 
-def add_problem_handlers(app: FastAPI) -> None:
+def _allowed_methods(request: Request) -> set[str]:
+    """The methods of all routes at the address. The exception names those of the first one only."""
+    at_address = (
+        route
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    )
+    return {method for route in at_address for method in route.methods or ()}
+
+
+def add_problem_handlers(app: Starlette) -> None:
     """Answer every failure of the application with problem details."""
 
     async def on_problem(request: Request, error: Exception) -> Response:
@@ -72,7 +83,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     async def on_http_exception(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
-        return problem_answer(request.scope, _from_http_exception(error))
+        return problem_answer(request.scope, _from_http_exception(error, request))
 
     async def on_defect(request: Request, _: Exception) -> Response:
         return problem_answer(request.scope, InternalError())
