@@ -80,3 +80,17 @@ def test_an_event_whose_texts_are_divided_otherwise_is_another_one(
     assert loaded(own, capsys, events(tmp_path / "later.csv", second))["quarantined"] == {"number_conflict": 1}
     empty = events(tmp_path / "empty.csv", ("1", "7", "2020-01-01", "a|", "", "", "1"))
     assert loaded(own, capsys, empty)["quarantined"] == {"number_conflict": 1}
+
+
+def test_a_partial_file_has_the_group_only_beside_outcomes(own: Settings, tmp_path: Path, capsys: Capture) -> None:
+    grouped = SET.replace('column = "holder"', 'column = "holder"\ngroup = "house"')
+    (tmp_path / "own.toml").write_text(grouped)
+    assert run(own, "apply", tmp_path / "own.toml") == 0
+    file = tmp_path / "words.csv"
+    file.write_text("holder,word,event_timestamp\n7,b,2020-01-01\n")
+    assert run(own, "import-features", file, "--partial") == 0
+    assert rows(own, "SELECT said::text, raw FROM feature_history") == [('{"word":"b"}', None)]
+    capsys.readouterr()
+    file.write_text("holder,word,bad\n7,b,1\n")
+    assert run(own, "import-features", file, "--partial") == 1
+    assert "lacks the column(s) house." in capsys.readouterr().err

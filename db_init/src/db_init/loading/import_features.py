@@ -42,7 +42,8 @@ def import_features(
 ) -> Report:
     """Lines without an event timestamp are of the time of the import, if no line has one.
 
-    `partial`: the file does not speak of the features that it has no column of. Otherwise an absent column is an error.
+    `partial`: the file does not speak of the features that it has no column of, and may lack the outcome, or it and the
+    group. Otherwise an absent column is an error.
     """
     started = time.monotonic()
     with open_duckdb(memory) as engine, exclusive(connection, say):
@@ -69,11 +70,9 @@ def _columns(file: Path, feature_set: FeatureSet, *, partial: bool) -> VectorCol
     spoken = tuple(feature for feature in feature_set.features if feature.name in present)
     if not spoken:
         raise LoadError(f"{file} has no column of a feature of the set {feature_set.name}.")
-    return VectorColumns(feature_set, spoken, has_outcome=_named(feature_set) in present)
-
-
-def _named(feature_set: FeatureSet) -> str | None:
-    return feature_set.outcome.column if feature_set.outcome else None
+    has_outcome = feature_set.outcome is not None and feature_set.outcome.column in present
+    # Groups divide rows with outcomes.
+    return VectorColumns(feature_set, spoken, has_outcome, has_outcome or feature_set.entity.group in present)
 
 
 def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, digest: str, share: Share) -> None:

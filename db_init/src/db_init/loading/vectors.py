@@ -24,6 +24,7 @@ class VectorColumns:
     feature_set: FeatureSet
     spoken: tuple[Feature, ...]
     has_outcome: bool = True
+    has_group: bool = True
 
     @property
     def client(self) -> str:
@@ -35,7 +36,7 @@ class VectorColumns:
 
     @property
     def group(self) -> str | None:
-        return self.feature_set.entity.group
+        return self.feature_set.entity.group if self.has_group else None
 
     @property
     def needed(self) -> tuple[str, ...]:
