@@ -94,3 +94,23 @@ def test_a_partial_file_has_the_group_only_beside_outcomes(own: Settings, tmp_pa
     file.write_text("holder,word,bad\n7,b,1\n")
     assert run(own, "import-features", file, "--partial") == 1
     assert "lacks the column(s) house." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("instant", ["2020-01-01", ""])
+def test_a_file_without_outcomes_leaves_those_that_are_known(
+    own: Settings, tmp_path: Path, capsys: Capture, instant: str
+) -> None:
+    file, outcomes = tmp_path / "vectors.csv", "SELECT said->>'mark', outcome FROM feature_history ORDER BY seq"
+
+    def imported(header: str, line: str, *options: str) -> str:
+        file.write_text(f"holder,word,mark,since,{header}event_timestamp\n7,b,{line}{instant}\n")
+        capsys.readouterr()
+        assert run(own, "import-features", file, "--report", "json", *options) == 0
+        return capsys.readouterr().out
+
+    imported("bad,", "1,5,1,")
+    assert '"unchanged": 1' in imported("", "1,5,", "--partial")
+    assert rows(own, outcomes) == [("1", 1)]
+    assert '"loaded": 1' in imported("", "2,5,", "--partial")
+    assert '"unchanged": 1' in imported("", "2,5,", "--partial")
+    assert rows(own, outcomes) == [("1", 1), ("2", None)]

@@ -58,7 +58,7 @@ def import_features(
         report.dropped = int(engine.run("SELECT count(*) FROM judged WHERE verdict = 'dropped'")[0][0])
         report.quarantined = dict(engine.run("SELECT reason, count(*) FROM refused GROUP BY ALL"))
         steps.step("writing")
-        _write(connection, engine, report, digest, share)
+        _write(connection, engine, report, digest, share, columns)
     report.seconds = time.monotonic() - started
     return report
 
@@ -75,13 +75,16 @@ def _columns(file: Path, feature_set: FeatureSet, *, partial: bool) -> VectorCol
     return VectorColumns(feature_set, spoken, has_outcome, has_outcome or feature_set.entity.group in present)
 
 
-def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, digest: str, share: Share) -> None:
+def _write(
+    connection: psycopg.Connection, engine: DuckDB, report: Report, digest: str, share: Share, columns: VectorColumns
+) -> None:
     kept = engine.to_csv(
         "SELECT client_id, instant, said, raw, outcome FROM judged WHERE verdict = 'keep'", engine.folder / "fresh.csv"
     )
     accepted = int(engine.run("SELECT count(*) FROM judged WHERE verdict = 'keep'")[0][0])
     with connection.transaction():
         connection.execute(_STAGE)
+        connection.execute("SELECT set_config('db_init.outcomes', %s, true)", [str(columns.outcome is not None)])
         copy_in(connection, "fresh (client_id, event_timestamp, said, raw, outcome)", kept)
         connection.execute("ANALYZE fresh")
         # Before the history: in the order in which a client's vector is written over HTTP, two could wait for each other.
