@@ -139,7 +139,7 @@ def split(note: str) -> tuple[str, str]:
 
 def signatures(lines: str) -> Iterator[tuple[str, str, bytes, bytes]]:
     """Line, name, key id and signature of each signature line. Raises NoteRefused."""
-    for number, line in enumerate(lines.removesuffix("\n").split("\n"), start=1):
+    for number, line in enumerate(lines.removesuffix("\n").split("\n") if lines else (), start=1):
         dash, _, rest = line.partition(" ")
         name, _, data = rest.partition(" ")
         signed = decoded(data)
@@ -148,18 +148,20 @@ def signatures(lines: str) -> Iterator[tuple[str, str, bytes, bytes]]:
         yield f"{line}\n", _named(name), signed[:4], signed[4:]
 
 
-def opened(note: str, verifiers: Sequence[Verifier]) -> str:
-    """The text of a note that all of `verifiers` have signed; other signatures are ignored. Raises NoteRefused."""
+def opened(note: str, verifiers: Sequence[Verifier], others: Sequence[Verifier] = ()) -> str:
+    """The text of a note that all of `verifiers` have signed. Raises NoteRefused.
+
+    `others` need not have signed it; signatures of keys that are not given are ignored.
+    """
     text, lines = split(note)
-    missing = {(verifier.name, verifier.key_id): verifier for verifier in verifiers}
+    missing = {(verifier.name, verifier.key_id): verifier for verifier in (*others, *verifiers)}
     for _, name, key_id, signature in signatures(lines):
-        verifier = missing.get((name, key_id))
-        if verifier:
-            if not verifier.verifies(text, signature):
-                raise NoteRefused(f"the signature of {name} does not verify")
-            del missing[name, key_id]
-    for name, _ in missing:
-        raise NoteRefused(f"the key {name} has not signed it")
+        verifier = missing.pop((name, key_id), None)
+        if verifier and not verifier.verifies(text, signature):
+            raise NoteRefused(f"the signature of {name} does not verify")
+    for verifier in verifiers:
+        if (verifier.name, verifier.key_id) in missing:
+            raise NoteRefused(f"the key {verifier.name} has not signed it")
     return text
 
 
