@@ -123,6 +123,36 @@ def test_an_id_that_no_number_holds_is_shown_to_the_last_digit(shown: Console) -
     assert exact == "9223372036854775807"
 
 
+def test_a_text_of_the_feature_set_may_hold_what_divides_the_cells_of_a_card(shown: Console) -> None:
+    shown.page.goto(f"{shown.base}/console/")
+    cells = shown.page.evaluate("""async () => {
+        const { markdown } = await import("./shared/markdown.js");
+        const found = markdown("| name | meaning |\\n|---|---|\\n| paid | yes \\\\| no |\\n| more | than | heads |");
+        return [...found[0].querySelectorAll("tbody tr")].map((row) => [...row.children].map((cell) => cell.textContent));
+    }""")
+    assert cells == [["paid", "yes | no"], ["more", "than"]]
+
+
+def test_of_many_features_those_that_add_most_are_drawn(shown: Console) -> None:
+    shown.page.goto(f"{shown.base}/console/")
+    drawn = shown.page.evaluate("""async () => {
+        const { contributionBars } = await import("./charts/bars.js");
+        const rows = Array.from({ length: 60 }, (_, at) => ({ label: `feature ${at} ${"m".repeat(200)}`, points: at % 31 - 15 }));
+        const numbers = { columns: ["Feature"], rows: rows.map((row) => [row.label]) };
+        const found = contributionBars({ title: "Points", rows, numbers });
+        document.querySelector("main").replaceChildren(found);
+        await new Promise((done) => setTimeout(done, 300));
+        const labels = [...found.querySelectorAll("svg .label")];
+        return [labels.map((each) => each.textContent.split(" ")[1]), Math.max(...labels.map((each) => each.textContent.length)),
+                found.querySelectorAll("tbody tr").length, found.textContent.includes("40 others")];
+    }""")
+    assert len(drawn[0]) == 20
+    assert {"0", "30", "31", "59"} <= set(drawn[0])
+    assert drawn[0] == sorted(drawn[0], key=int)
+    assert drawn[1] < 200
+    assert drawn[2:] == [60, True]
+
+
 def test_a_period_a_version_and_a_stream_are_picked_and_stay_picked(shown: Console) -> None:
     page = shown.page
     streams = page.get_by_role("region", name="Stability")
