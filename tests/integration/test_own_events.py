@@ -30,7 +30,7 @@ values = {"ß" = 2, "Straße" = 1}
 [[feature]]
 name = "word"
 type = "category"
-categories = ["a|", "b", "a", "|b"]
+categories = ["a|", "b", "a", "|b", " of two "]
 description = "Word."
 [[feature]]
 name = "mark"
@@ -114,3 +114,14 @@ def test_a_file_without_outcomes_leaves_those_that_are_known(
     assert '"loaded": 1' in imported("", "2,5,", "--partial")
     assert '"unchanged": 1' in imported("", "2,5,", "--partial")
     assert rows(own, outcomes) == [("1", 1), ("2", None)]
+
+
+def test_a_category_with_spaces_at_its_ends_is_known_from_a_file(own: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "words.csv"
+    file.write_text(
+        "holder,word,event_timestamp\n1, of two ,2020-01-01\n2,of two,2020-01-01\n3,b ,2020-01-01\n4,of,2020-01-01\n"
+    )
+    assert run(own, "import-features", file, "--partial") == 0
+    said = "SELECT said->>'word' FROM feature_history ORDER BY client_id"
+    assert rows(own, said) == [(" of two ",), (" of two ",), ("b",)]
+    assert rows(own, "SELECT reason FROM quarantine") == [("category_unknown",)]
