@@ -3,7 +3,7 @@
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -80,13 +80,20 @@ def test_a_decision_is_proved_replayed_compared_and_reviewed(shown: Console) -> 
     assert (shown.errors, shown.refusals()) == ([], [])
 
 
-def test_a_record_that_was_changed_does_not_pass_as_verified(shown: Console) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.replace('"decline"', '"approve"', 1),
+        lambda record: record[:-1],  # is no JSON
+        lambda record: f"\ufeff{record}",
+    ],
+    ids=["decision", "end", "byte order mark"],
+)
+def test_a_record_that_was_changed_does_not_pass_as_verified(shown: Console, change: Callable[[str], str]) -> None:
     newest = httpx.get(f"{shown.base}/decisions?decision=decline&limit=1").json()["decisions"][0]["decision_id"]
     record = httpx.get(f"{shown.base}/decisions/{newest}")
-    changed = record.text.replace('"decline"', '"approve"', 1)
-    shown.page.route(
-        f"**/decisions/{newest}", lambda route: route.fulfill(body=changed, content_type="application/json")
-    )
+    changed, place = change(record.text), f"**/decisions/{newest}"
+    shown.page.route(place, lambda route: route.fulfill(body=changed, content_type="application/json"))
     shown.open(f"#/decisions/{newest}")
     expect(shown.page.get_by_text("does not fit the checkpoint")).to_be_visible()
 
