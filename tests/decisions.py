@@ -1,7 +1,7 @@
 """Entries for tests, and a log in a database: recorded, sequenced, audited."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -99,9 +99,9 @@ class Log:
     def sequencer(self, connection: psycopg.Connection) -> Sequencer:
         return Sequencer(TreeStore(connection), self.folder, self.folder.signer(ORIGIN))
 
-    def audit(self, *kept: str) -> Report:
+    def audit(self, *kept: str, witnesses: Sequence[Verifier] = ()) -> Report:
         with connect(self.settings) as connection:
-            return Audit(connection, self.vkey, lambda _: None).run(kept)
+            return Audit(connection, self.vkey, lambda _: None).run(kept, witnesses)
 
     def proof(self, of: Entry) -> object:
         return self.asked(lambda log: log.tree.proof(of.listed.decision_id))

@@ -3,7 +3,7 @@
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -80,13 +80,20 @@ def test_a_decision_is_proved_replayed_compared_and_reviewed(shown: Console) -> 
     assert (shown.errors, shown.refusals()) == ([], [])
 
 
-def test_a_record_that_was_changed_does_not_pass_as_verified(shown: Console) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.replace('"decline"', '"approve"', 1),
+        lambda record: record[:-1],  # is no JSON
+        lambda record: f"\ufeff{record}",
+    ],
+    ids=["decision", "end", "byte order mark"],
+)
+def test_a_record_that_was_changed_does_not_pass_as_verified(shown: Console, change: Callable[[str], str]) -> None:
     newest = httpx.get(f"{shown.base}/decisions?decision=decline&limit=1").json()["decisions"][0]["decision_id"]
     record = httpx.get(f"{shown.base}/decisions/{newest}")
-    changed = record.text.replace('"decline"', '"approve"', 1)
-    shown.page.route(
-        f"**/decisions/{newest}", lambda route: route.fulfill(body=changed, content_type="application/json")
-    )
+    changed, place = change(record.text), f"**/decisions/{newest}"
+    shown.page.route(place, lambda route: route.fulfill(body=changed, content_type="application/json"))
     shown.open(f"#/decisions/{newest}")
     expect(shown.page.get_by_text("does not fit the checkpoint")).to_be_visible()
 
@@ -121,6 +128,36 @@ def test_an_id_that_no_number_holds_is_shown_to_the_last_digit(shown: Console) -
         "import('./shared/api.js').then((api) => api.parsed('{\"client_id\":9223372036854775807}').client_id)"
     )
     assert exact == "9223372036854775807"
+
+
+def test_a_text_of_the_feature_set_may_hold_what_divides_the_cells_of_a_card(shown: Console) -> None:
+    shown.page.goto(f"{shown.base}/console/")
+    cells = shown.page.evaluate("""async () => {
+        const { markdown } = await import("./shared/markdown.js");
+        const found = markdown("| name | meaning |\\n|---|---|\\n| paid | yes \\\\| no |\\n| more | than | heads |");
+        return [...found[0].querySelectorAll("tbody tr")].map((row) => [...row.children].map((cell) => cell.textContent));
+    }""")
+    assert cells == [["paid", "yes | no"], ["more", "than"]]
+
+
+def test_of_many_features_those_that_add_most_are_drawn(shown: Console) -> None:
+    shown.page.goto(f"{shown.base}/console/")
+    drawn = shown.page.evaluate("""async () => {
+        const { contributionBars } = await import("./charts/bars.js");
+        const rows = Array.from({ length: 60 }, (_, at) => ({ label: `feature ${at} ${"m".repeat(200)}`, points: at % 31 - 15 }));
+        const numbers = { columns: ["Feature"], rows: rows.map((row) => [row.label]) };
+        const found = contributionBars({ title: "Points", rows, numbers });
+        document.querySelector("main").replaceChildren(found);
+        await new Promise((done) => setTimeout(done, 300));
+        const labels = [...found.querySelectorAll("svg .label")];
+        return [labels.map((each) => each.textContent.split(" ")[1]), Math.max(...labels.map((each) => each.textContent.length)),
+                found.querySelectorAll("tbody tr").length, found.textContent.includes("40 others")];
+    }""")
+    assert len(drawn[0]) == 20
+    assert {"0", "30", "31", "59"} <= set(drawn[0])
+    assert drawn[0] == sorted(drawn[0], key=int)
+    assert drawn[1] < 200
+    assert drawn[2:] == [60, True]
 
 
 def test_a_period_a_version_and_a_stream_are_picked_and_stay_picked(shown: Console) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Imports take seconds: what interrupts them ends the process, without a traceback.
 if __name__ == "__main__" and (on_interrupt := signal.getsignal(signal.SIGINT)) is signal.default_int_handler:
@@ -22,7 +23,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from decision_log.commands.parser import parser
 from decision_log.database import connect
 from decision_log.errors import CommandFailed, DecisionLogError, LogUnavailable
-from decision_log.settings import PREFIX, Settings
+from decision_log.settings import PREFIX, Settings, witnesses_of
 from decision_log.store.erasure import Erasure
 from decision_log.store.log_tree import LogTree, NotSequenced
 from decision_log.store.outcomes import Outcomes
@@ -30,6 +31,9 @@ from decision_log.store.postgres import Database, Source, open_database
 from decision_log.store.records import Erased
 from decision_log.tree.notes import NoteRefused, Verifier
 from decision_log.tree.tiles import TileMissing
+
+if TYPE_CHECKING:
+    from decision_log.sequencer.folder import Folder
 
 Arguments = argparse.Namespace
 _PATIENCE_SECONDS = 60.0
@@ -88,9 +92,7 @@ def sequence(_: Arguments, settings: Settings) -> int:
 
 
 def new_key(_: Arguments, settings: Settings) -> int:
-    from decision_log.sequencer.folder import Folder  # noqa: PLC0415
-
-    print(Folder(settings.folder()).make_key(settings.log_origin()))
+    print(_folder(settings).make_key(settings.log_origin()))
     return 0
 
 
@@ -99,10 +101,14 @@ def key(_: Arguments, settings: Settings) -> int:
     return 0
 
 
-def _verifier(settings: Settings, given: str | None) -> Verifier:
+def _folder(settings: Settings) -> "Folder":
     from decision_log.sequencer.folder import Folder  # noqa: PLC0415
 
-    return Verifier.parsed(given) if given else Folder(settings.folder()).verifier()
+    return Folder(settings.folder())
+
+
+def _verifier(settings: Settings, given: str | None) -> Verifier:
+    return Verifier.parsed(given) if given else _folder(settings).verifier()
 
 
 def checkpoint(_: Arguments, settings: Settings) -> int:
@@ -150,10 +156,13 @@ def audit(arguments: Arguments, settings: Settings) -> int:
 
     verifier = _verifier(settings, arguments.key)
     kept = [_text(file) for file in arguments.checkpoint]
+    if not arguments.key and (last := _folder(settings).last()):
+        kept.append(last)  # before the database is read, which may grow meanwhile
+    witnesses = [witness for _, witness in witnesses_of(settings.witnesses)]
     with connect(settings) as connection, _progress("checking") as progress:
         checking = Audit(connection, verifier, progress.advance)
         progress.total(checking.total())
-        report = checking.run(kept)
+        report = checking.run(kept, witnesses)
     for _, sentence in sorted(report.wrong)[:_SHOWN]:
         print(sentence)
     if report.wrong:

@@ -8,6 +8,8 @@ import pytest
 
 from decision_log import Erased, uuid7
 from decision_log.__main__ import main
+from decision_log.tree.checkpoints import Checkpoint
+from decision_log.tree.hashes import leaf_hash
 from decisions import ORIGIN, Log, entry, old
 
 
@@ -36,6 +38,16 @@ def test_without_settings_the_commands_use_the_stack_that_runs(stack: Log, capsy
     assert capsys.readouterr().out.startswith(
         "The log is whole: 2 entries, 2 of them in the last checkpoint; 2 records"
     )
+
+
+def test_an_audit_with_the_folder_of_the_key_looks_at_what_was_signed_last(
+    stack: Log, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.sequenced(entry())
+    stack.folder.keep(Checkpoint(ORIGIN, 2, leaf_hash(b"")).signed(stack.folder.signer(ORIGIN)))
+    assert main(["audit"]) == 1
+    assert capsys.readouterr().out.startswith("A checkpoint covers 2 entries, and the log has 1.\n")
+    assert main(["audit", "--key", str(stack.vkey)]) == 0
 
 
 def test_a_file_that_is_no_checkpoint_is_named(stack: Log, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,7 +166,7 @@ def test_days_without_decisions_change_no_evidence_until_they_are_a_year(log: Lo
     record(log, *(decided(registry, client, NOW - timedelta(days=3), probability=highest) for client in range(4)))
     step(log, registry)
     before = evidence(log)
-    assert before[1] == "2026-11-15"  # the earliest start of equals: the days until the 17th were quiet
+    assert before[1] == "2026-11-17"  # of equal starts the one with decisions
     step(log, registry, NOW + timedelta(days=30))
     assert evidence(log) == before
     record(log, *as_trained(registry, range(50_000, 50_060), NOW + timedelta(days=31), seed=1))

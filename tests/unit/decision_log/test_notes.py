@@ -35,6 +35,8 @@ def test_the_example_of_the_specification_verifies_and_its_key_keeps_its_form() 
         NOTE.replace("message.", "mess\x07age."),
         NOTE.rstrip("\n"),
         NOTE + "no signature line\n",
+        NOTE.replace("aQM=", "aQN="),
+        NOTE.replace("aQM=\n", "aQM=\u2028" + NOTE.split("\n\n")[1]),
         "",
     ],
 )
@@ -43,7 +45,9 @@ def test_a_changed_note_is_refused(note: str) -> None:
         opened(note, [Verifier.parsed(KEY)])
 
 
-@pytest.mark.parametrize("key", ["", "a+b+c", KEY.replace("530d903a", "530d903b"), KEY[:-4], "a b" + KEY, KEY + "AAAA"])
+@pytest.mark.parametrize(
+    "key", ["", "a+b+c", KEY.replace("530d903a", "530d903b"), KEY[:-4], "a b" + KEY, KEY + "AAAA", "\udcff" + KEY]
+)
 def test_what_is_no_key_is_refused(key: str) -> None:
     with pytest.raises(NoteRefused):
         Verifier.parsed(key)
@@ -152,6 +156,14 @@ def test_a_malformed_proof_is_refused(before: str, after: str) -> None:
     assert before in text
     with pytest.raises(NoteRefused):
         tlog_proof.parsed(text.replace(before, after, 1))
+
+
+def test_a_proof_is_written_in_one_way_only() -> None:
+    head, path = str(made(17, 300, Signer.generated("log"))).split("index 17\n")
+    last = path[path.index("=") - 1]
+    for other in (path.replace("=\n", "=\v", 1), path.replace(f"{last}=", f"{chr(ord(last) + 1)}=", 1)):
+        with pytest.raises(NoteRefused):
+            tlog_proof.parsed(f"{head}index 17\n{other}")
 
 
 def test_a_proof_of_another_index_does_not_verify() -> None:

@@ -61,11 +61,11 @@ def test_the_expected_evidence_without_a_change_is_one() -> None:
     assert mean == pytest.approx(1, abs=1e-9)
 
 
-def test_the_strongest_start_is_named_and_the_earliest_of_equals() -> None:
+def test_the_strongest_start_is_named_and_of_equals_the_latest_whose_day_has_decisions() -> None:
     test, first = StabilityTest([500, 500], 1), date(2026, 1, 1)
     counts = [(50, 50), (90, 10), (90, 10), (55, 45)]
     found = test.strongest(Window(first + timedelta(days=number), one) for number, one in enumerate(counts))
-    assert found.since == first + timedelta(days=1)
+    assert found.since == first + timedelta(days=2)
     assert found.log_e == StabilityTest([500, 500], 1).log_e((90, 10))
     assert test.strongest([]) == (-math.inf, None)
 

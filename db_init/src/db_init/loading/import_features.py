@@ -42,7 +42,8 @@ def import_features(
 ) -> Report:
     """Lines without an event timestamp are of the time of the import, if no line has one.
 
-    `partial`: the file does not speak of the features that it has no column of. Otherwise an absent column is an error.
+    `partial`: the file does not speak of the features that it has no column of, and may lack the outcome, or it and the
+    group. Otherwise an absent column is an error.
     """
     started = time.monotonic()
     with open_duckdb(memory) as engine, exclusive(connection, say):
@@ -57,7 +58,7 @@ def import_features(
         report.dropped = int(engine.run("SELECT count(*) FROM judged WHERE verdict = 'dropped'")[0][0])
         report.quarantined = dict(engine.run("SELECT reason, count(*) FROM refused GROUP BY ALL"))
         steps.step("writing")
-        _write(connection, engine, report, digest, share)
+        _write(connection, engine, report, digest, share, columns)
     report.seconds = time.monotonic() - started
     return report
 
@@ -69,20 +70,21 @@ def _columns(file: Path, feature_set: FeatureSet, *, partial: bool) -> VectorCol
     spoken = tuple(feature for feature in feature_set.features if feature.name in present)
     if not spoken:
         raise LoadError(f"{file} has no column of a feature of the set {feature_set.name}.")
-    return VectorColumns(feature_set, spoken, has_outcome=_named(feature_set) in present)
+    has_outcome = feature_set.outcome is not None and feature_set.outcome.column in present
+    # Groups divide rows with outcomes.
+    return VectorColumns(feature_set, spoken, has_outcome, has_outcome or feature_set.entity.group in present)
 
 
-def _named(feature_set: FeatureSet) -> str | None:
-    return feature_set.outcome.column if feature_set.outcome else None
-
-
-def _write(connection: psycopg.Connection, engine: DuckDB, report: Report, digest: str, share: Share) -> None:
+def _write(
+    connection: psycopg.Connection, engine: DuckDB, report: Report, digest: str, share: Share, columns: VectorColumns
+) -> None:
     kept = engine.to_csv(
         "SELECT client_id, instant, said, raw, outcome FROM judged WHERE verdict = 'keep'", engine.folder / "fresh.csv"
     )
     accepted = int(engine.run("SELECT count(*) FROM judged WHERE verdict = 'keep'")[0][0])
     with connection.transaction():
         connection.execute(_STAGE)
+        connection.execute("SELECT set_config('db_init.outcomes', %s, true)", [str(columns.outcome is not None)])
         copy_in(connection, "fresh (client_id, event_timestamp, said, raw, outcome)", kept)
         connection.execute("ANALYZE fresh")
         # Before the history: in the order in which a client's vector is written over HTTP, two could wait for each other.

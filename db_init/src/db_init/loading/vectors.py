@@ -24,6 +24,7 @@ class VectorColumns:
     feature_set: FeatureSet
     spoken: tuple[Feature, ...]
     has_outcome: bool = True
+    has_group: bool = True
 
     @property
     def client(self) -> str:
@@ -35,7 +36,7 @@ class VectorColumns:
 
     @property
     def group(self) -> str | None:
-        return self.feature_set.entity.group
+        return self.feature_set.entity.group if self.has_group else None
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -121,7 +122,9 @@ def _value(feature: Feature) -> str:
     cell = identifier(feature.name)
     if feature.type == "category":
         known = ", ".join(map(literal, feature.categories or ()))
-        return f"CASE WHEN {cell} IN ({known}) THEN {cell} END"
+        trimmed = {category.strip(" "): category for category in feature.categories or ()}  # as cells are
+        others = "".join(f" WHEN {cell} = {literal(a)} THEN {literal(b)}" for a, b in trimmed.items() if a != b)
+        return f"CASE WHEN {cell} IN ({known}) THEN {cell}{others} END"
     if feature.whole:  # 12 may be written 12.0
         whole = f"regexp_full_match({cell}, '[+-]?[0-9]+([.]0*)?')"
         return f"CASE WHEN {whole} THEN try_cast(try_cast({cell} AS DECIMAL(38, 0)) AS BIGINT) END"

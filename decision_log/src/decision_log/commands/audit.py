@@ -16,7 +16,7 @@ from decision_log.tree.checkpoints import verified
 from decision_log.tree.notes import Verifier
 
 _RECORDS = """
-    SELECT r.decision_id, kind, decided_at, client_id, decision, score, model_version, origin, reviews,
+    SELECT r.decision_id, kind, CASE WHEN decided_at BETWEEN '0001-01-02' AND '9999-12-30' THEN decided_at END, client_id, decision, score, model_version, origin, reviews,
            record, salt, commitment, index
       FROM records AS r LEFT JOIN leaves USING (commitment)
 """
@@ -47,10 +47,13 @@ class Audit:
         [[total]] = self._snapshot.all(_ABOUT)
         return int(total)  # type: ignore[call-overload, no-any-return]
 
-    def run(self, kept: Sequence[str] = ()) -> Report:
-        """`kept`: checkpoints that were kept outside, which the log must extend. Raises NoteRefused for what are none."""
+    def run(self, kept: Sequence[str] = (), witnesses: Sequence[Verifier] = ()) -> Report:
+        """`kept`: checkpoints that were kept outside, which the log must extend. Raises NoteRefused for what are none.
+
+        `witnesses`: those whose cosignatures, where there are some, must verify.
+        """
         outside = [verified(note, self._verifier) for note in kept]
-        stored = stored_checkpoints(self._snapshot, self._verifier, self._report)
+        stored = stored_checkpoints(self._snapshot, self._verifier, witnesses, self._report)
         AuditedTree(self._snapshot, self._report, stored + outside).check()
         self._present = bytearray(self._report.entries)
         self._named = bytearray(self._report.entries)
@@ -74,7 +77,7 @@ class Audit:
             self._unplaced[row[11]] = (listed.decision_id, erased)  # type: ignore[index]
             return
         self._erased(erased)
-        if index < self._report.entries:  # type: ignore[operator]
+        if 0 <= index < self._report.entries:  # type: ignore[operator]
             if self._present[index]:  # type: ignore[call-overload]
                 self._report.found(place, f"Record {listed.decision_id} stands twice at index {index}.")
             self._present[index] = 1  # type: ignore[call-overload]

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from decision_log.commands.report import Report
 from decision_log.commands.snapshot import Snapshot
+from decision_log.store.log_tree import NOTE
 from decision_log.tree.checkpoints import Checkpoint, verified
 from decision_log.tree.hashes import SIZE, Frontier, leaf_hash, perfect_root
-from decision_log.tree.notes import NoteRefused, Verifier
+from decision_log.tree.notes import NoteRefused, Verifier, opened
 from decision_log.tree.tiles import WIDTH, Tile, path
 
-_CHECKPOINTS = "SELECT size, note FROM checkpoints WHERE origin = %s ORDER BY size"
+_CHECKPOINTS = f"SELECT size, note, {NOTE} FROM checkpoints AS c WHERE origin = %s ORDER BY id"  # noqa: S608 -- names of our own
 _MISLABELLED = """
     SELECT size, origin FROM checkpoints WHERE origin <> %s AND starts_with(note, %s || E'\n') ORDER BY size LIMIT 1
 """
@@ -18,10 +19,13 @@ _LEAF_TILES = "SELECT number, hashes FROM tiles WHERE level = 0 ORDER BY number"
 _UPPER_TILES = "SELECT level, number, hashes FROM tiles WHERE level > 0 ORDER BY level, number"
 
 
-def stored_checkpoints(snapshot: Snapshot, verifier: Verifier, report: Report) -> list[Checkpoint]:
-    """Those of the database that verify; the others are reported."""
-    found = []
-    for size, note in snapshot.all(_CHECKPOINTS, verifier.name):
+def stored_checkpoints(
+    snapshot: Snapshot, verifier: Verifier, witnesses: Sequence[Verifier], report: Report
+) -> list[Checkpoint]:
+    """Those of the database that verify; the others are reported, and what is wrong as they are served."""
+    found: list[Checkpoint] = []
+    largest = -1
+    for size, note, served in snapshot.all(_CHECKPOINTS, verifier.name):
         try:
             checkpoint = verified(str(note), verifier)
         except NoteRefused as error:
@@ -29,6 +33,13 @@ def stored_checkpoints(snapshot: Snapshot, verifier: Verifier, report: Report) -
             continue
         if checkpoint.size != size:
             report.found(checkpoint.size, f"The checkpoint of {size} entries is one of {checkpoint.size}.")
+        if checkpoint.size < largest:  # the last one listed is served as the newest
+            report.found(checkpoint.size, f"The checkpoint of {size} entries is listed behind one of {largest}.")
+        largest = max(largest, checkpoint.size)
+        try:
+            opened(str(served), [verifier], witnesses)
+        except NoteRefused as error:
+            report.found(checkpoint.size, f"A cosignature of the checkpoint of {size} entries is wrong: {error}.")
         found.append(checkpoint)
     for size, origin in snapshot.all(_MISLABELLED, verifier.name, verifier.name):
         report.found(float(size), f"The checkpoint of {size} entries is listed with another origin: {origin}.")  # type: ignore[arg-type]

@@ -5,16 +5,13 @@ from pathlib import Path
 import psycopg
 
 from decision_log.errors import CommandFailed
-from decision_log.store.log_tree import bundle
+from decision_log.store.log_tree import NOTE, bundle
 from decision_log.tree import checkpoints
 from decision_log.tree.hashes import SIZE
 from decision_log.tree.notes import split
 from decision_log.tree.tiles import ENTRIES, WIDTH, Tile, path, widths
 
-_CHECKPOINT = """
-    SELECT note || coalesce((SELECT string_agg(line, '' ORDER BY witness) FROM cosignatures WHERE checkpoint = c.id), '')
-      FROM checkpoints AS c ORDER BY id DESC LIMIT 1
-"""
+_CHECKPOINT = f"SELECT {NOTE} FROM checkpoints AS c ORDER BY id DESC LIMIT 1"  # noqa: S608 -- names of our own
 _TILE = "SELECT hashes FROM tiles WHERE level = %s AND number = %s"
 _BUNDLE = "SELECT commitment FROM leaves WHERE index >= %s AND index < %s ORDER BY index"
 

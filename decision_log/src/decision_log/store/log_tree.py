@@ -16,12 +16,12 @@ from decision_log.tree.tiles import ENTRIES, WIDTH, Address, Tile, address, need
 from decision_log.tree.tlog_proof import Proof
 
 # A checkpoint as it is served: with the cosignatures that witnesses have given.
-_NOTE = (
+NOTE = (
     """note || coalesce((SELECT string_agg(line, '' ORDER BY witness) FROM cosignatures WHERE checkpoint = c.id), '')"""
 )
-_CHECKPOINT = f"SELECT {_NOTE} FROM checkpoints AS c ORDER BY id DESC LIMIT 1"  # noqa: S608 -- names of our own
+_CHECKPOINT = f"SELECT {NOTE} FROM checkpoints AS c ORDER BY id DESC LIMIT 1"  # noqa: S608 -- names of our own
 _COSIGNED = f"""
-    SELECT {_NOTE} FROM checkpoints AS c WHERE id = (SELECT max(checkpoint) FROM cosignatures)
+    SELECT {NOTE} FROM checkpoints AS c WHERE id = (SELECT max(checkpoint) FROM cosignatures)
        AND origin = (SELECT origin FROM checkpoints ORDER BY id DESC LIMIT 1)
 """  # noqa: S608
 

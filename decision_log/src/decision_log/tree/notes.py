@@ -1,7 +1,6 @@
 """Signed notes (c2sp.org/signed-note) with Ed25519 keys, and cosignatures of witnesses (c2sp.org/tlog-cosignature)."""
 
 import base64
-import binascii
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
@@ -21,10 +20,14 @@ class NoteRefused(ValueError):
 
 
 def decoded(text: str) -> bytes:
+    """From the one text that stands for these bytes. Raises NoteRefused."""
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        data = base64.b64decode(text, validate=True)
+    except ValueError:
         raise NoteRefused("a part is not base64") from None
+    if encoded(data) != text:
+        raise NoteRefused("a part is not base64: its last bits are not zero")
+    return data
 
 
 def encoded(data: bytes) -> str:
@@ -32,7 +35,7 @@ def encoded(data: bytes) -> str:
 
 
 def _named(name: str) -> str:
-    if not name or "+" in name or any(sign.isspace() or sign < " " for sign in name):
+    if not name or "+" in name or " " in name or not name.isprintable():
         raise NoteRefused("a key's name is one word without +")
     return name
 
@@ -136,7 +139,7 @@ def split(note: str) -> tuple[str, str]:
 
 def signatures(lines: str) -> Iterator[tuple[str, str, bytes, bytes]]:
     """Line, name, key id and signature of each signature line. Raises NoteRefused."""
-    for number, line in enumerate(lines.splitlines(), start=1):
+    for number, line in enumerate(lines.removesuffix("\n").split("\n") if lines else (), start=1):
         dash, _, rest = line.partition(" ")
         name, _, data = rest.partition(" ")
         signed = decoded(data)
@@ -145,18 +148,20 @@ def signatures(lines: str) -> Iterator[tuple[str, str, bytes, bytes]]:
         yield f"{line}\n", _named(name), signed[:4], signed[4:]
 
 
-def opened(note: str, verifiers: Sequence[Verifier]) -> str:
-    """The text of a note that all of `verifiers` have signed; other signatures are ignored. Raises NoteRefused."""
+def opened(note: str, verifiers: Sequence[Verifier], others: Sequence[Verifier] = ()) -> str:
+    """The text of a note that all of `verifiers` have signed. Raises NoteRefused.
+
+    `others` need not have signed it; signatures of keys that are not given are ignored.
+    """
     text, lines = split(note)
-    missing = {(verifier.name, verifier.key_id): verifier for verifier in verifiers}
+    missing = {(verifier.name, verifier.key_id): verifier for verifier in (*others, *verifiers)}
     for _, name, key_id, signature in signatures(lines):
-        verifier = missing.get((name, key_id))
-        if verifier:
-            if not verifier.verifies(text, signature):
-                raise NoteRefused(f"the signature of {name} does not verify")
-            del missing[name, key_id]
-    for name, _ in missing:
-        raise NoteRefused(f"the key {name} has not signed it")
+        verifier = missing.pop((name, key_id), None)
+        if verifier and not verifier.verifies(text, signature):
+            raise NoteRefused(f"the signature of {name} does not verify")
+    for verifier in verifiers:
+        if (verifier.name, verifier.key_id) in missing:
+            raise NoteRefused(f"the key {verifier.name} has not signed it")
     return text
 
 

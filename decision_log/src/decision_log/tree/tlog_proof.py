@@ -36,7 +36,7 @@ def parsed(text: str) -> Proof:
     if not found:
         raise NoteRefused("not a proof of the form c2sp.org/tlog-proof@v1")
     extra, index, path, checkpoint = found.groups()
-    hashes = [decoded(line) for line in path.splitlines()]
+    hashes = [decoded(line) for line in path.split("\n")[:-1]]
     if any(len(each) != SIZE for each in hashes):
         raise NoteRefused("a hash of the proof is not one of SHA-256")
     return Proof(decoded(extra or ""), int(index), hashes, checkpoint)

@@ -16,7 +16,10 @@ FOUR_FIFTHS = 0.8
 
 
 class Evidence(NamedTuple):
-    """The largest log e-value over the starts, and the start that has it. -inf without any start."""
+    """The largest log e-value over the starts, and the start that has it. -inf without any start.
+
+    Starts between two days with decisions have equal values: the latest of them is a day with decisions.
+    """
 
     log_e: float
     since: date | None
@@ -59,14 +62,14 @@ class StabilityTest:
         return self._constant + cells + lgamma(self._null_total + total) - lgamma(self._other_total + total)
 
     def strongest(self, windows: Iterable[Window]) -> Evidence:
-        """The largest evidence over the start days; the earliest of equals."""
+        """The largest evidence over the start days; the latest of equals."""
         return strongest((window.start, self.log_e(window.counts)) for window in windows)
 
 
 def strongest(evidences: Iterable[tuple[date, float]]) -> Evidence:
     best = Evidence(-inf, None)
     for start, log_e in evidences:
-        if log_e > best.log_e:
+        if log_e >= best.log_e:
             best = Evidence(log_e, start)
     return best
 

@@ -89,7 +89,7 @@ def _training(training: dict[str, Any]) -> list[str]:
     period = training["period"]
     failed = training["failed_values"]
     return [
-        f"{training['rows']:,} rows of {training['clients']:,} clients ({training['persons']:,} persons by the proxy below), "
+        f"{training['rows']:,} rows of {training['clients']:,} clients ({training['persons']:,} persons as described below), "
         f"{training['defaults']:,} defaults ({100 * training['default_rate']:.2f} %), "
         + (f"events from {period[0]} to {period[1]}." if period else "period not recorded in the file."),
         f"SHA-256 of the file: `{training['sha256']}`.",
@@ -101,7 +101,7 @@ def _training(training: dict[str, Any]) -> list[str]:
 
 def _inputs(manifest: Manifest) -> list[str]:
     rows = [
-        f"| {feature.name} | {feature.type} | {feature.unit} | {feature.risk} | {_cell(feature.description)} |"
+        f"| {feature.name} | {feature.type} | {_cell(feature.unit)} | {feature.risk} | {_cell(feature.description)} |"
         for feature in manifest.inputs
     ]
     left_out = [f"- {reason}" for reason in manifest.left_out.values()] or ["No feature of the set was left out."]

@@ -6,12 +6,18 @@ import { bar, chart, line, scale, text } from "./frame.js";
 /** @typedef {import("./frame.js").Numbers} Numbers */
 
 const ROW = 40;
+const MOST = 20;
+
+/** @typedef {{label: string, points: number}} Contribution */
 
 /**
- * What each feature adds, in points of score: adverse to the right, favourable to the left.
- * @param {{title: string, rows: {label: string, points: number}[], numbers: Numbers}} given
+ * What each feature adds, in points of score: adverse to the right, favourable to the left. Of many those that add most.
+ * @param {{title: string, rows: Contribution[], numbers: Numbers}} given
  */
-export function contributionBars({ title, rows, numbers }) {
+export function contributionBars({ title: whole, rows: all, numbers }) {
+  const rows = mostOf(all);
+  const others = all.length - rows.length;
+  const title = others ? `${whole}: the ${MOST} largest (${others} others in the table)` : whole;
   const largest = Math.max(0.1, ...rows.map((row) => Math.abs(row.points)));
   const says = `${title}: ${rows.map((row) => `${row.label} ${signed(row.points)} points`).join("; ")}`;
   return chart({
@@ -30,7 +36,7 @@ export function contributionBars({ title, rows, numbers }) {
         const end = x(row.points);
         const side = row.points < 0 ? -1 : 1;
         return [
-          text("label", { x: 0, y: y + 13 }, row.label),
+          text("label", { x: 0, y: y + 13 }, cut(row.label, width)),
           bar(row.points < 0 ? "favourable" : "adverse", x(0), y + 19, end - x(0), 12),
           text(
             "value",
@@ -42,6 +48,13 @@ export function contributionBars({ title, rows, numbers }) {
       return { height, marks: [line("zero", x(0), 16, x(0), height), marks] };
     },
   });
+}
+
+/** In their order. @param {Contribution[]} rows */
+function mostOf(rows) {
+  const size = (/** @type {Contribution} */ row) => Math.abs(row.points);
+  const most = new Set([...rows].sort((one, other) => size(other) - size(one)).slice(0, MOST));
+  return rows.filter((row) => most.has(row));
 }
 
 /**

@@ -63,7 +63,8 @@ export async function ask(operation, question = {}) {
 
 /** The answer as it is, byte for byte. @param {OperationName} operation @param {Question} [question] */
 export async function askText(operation, question = {}) {
-  return (await send(operation, question)).text();
+  const body = await (await send(operation, question)).arrayBuffer();
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);
 }
 
 /** Ids go up to 2^63 - 1. Those that a number cannot hold stay text. @param {string} text */

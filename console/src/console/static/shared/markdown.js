@@ -42,13 +42,13 @@ function tableOf([head, , ...rows]) {
   const cells = (/** @type {string} */ line) =>
     line
       .replace(/^\||\|$/g, "")
-      .split("|")
-      .map((cell) => cell.trim());
+      .split(/(?<!\\)\|/)
+      .map((cell) => cell.replaceAll("\\|", "|").trim());
   const columns = cells(head);
   return table(
     columns.filter(Boolean).join(", "),
     columns,
-    rows.map((row) => cells(row).map(inline)),
+    rows.map((row) => cells(row).slice(0, columns.length).map(inline)),
   );
 }
 

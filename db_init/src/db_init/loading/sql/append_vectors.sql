@@ -1,6 +1,8 @@
 -- Older writes of the same client and instant that the new one speaks over are removed, so that a write twice leaves one row.
+-- A file that has no outcomes leaves the rows that have one.
 DELETE FROM feature_history AS h USING fresh
  WHERE h.client_id = fresh.client_id AND h.event_timestamp = fresh.event_timestamp AND h.event_id IS NULL
+   AND (h.outcome IS NULL OR current_setting('db_init.outcomes')::boolean)
    AND NOT EXISTS (SELECT FROM json_object_keys(h.said) AS key
                     WHERE key NOT IN (SELECT json_object_keys(fresh.said)));
 

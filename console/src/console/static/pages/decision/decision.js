@@ -52,7 +52,7 @@ export function decisionPage(id, signal) {
     el(
       "div",
       { class: "columns" },
-      part("Proof", (_, text) => proofPart(id, text, signal)),
+      section("Proof", signal, async () => proofPart(id, await asked, signal)),
       part(
         "Again",
         ofDecision((record) => againPart(record, signal)),
