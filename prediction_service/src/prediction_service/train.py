@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-# Imports take seconds: what interrupts them ends the process, without a traceback.
+# Imports take seconds: Ctrl-C during an import ends the process without a traceback.
 if __name__ == "__main__" and (on_interrupt := signal.getsignal(signal.SIGINT)) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -37,7 +37,7 @@ Examples:
   python -m prediction_service.train rows.csv --feature-set lender.toml --model-dir models \\
       --model sklearn.ensemble:RandomForestClassifier --params '{"n_estimators": 50, "min_samples_leaf": 200}'
 
-Progress goes to stderr, the result to stdout. Exit code 0: stored; 1: no model, and nothing left behind; 2: usage.
+Progress goes to stderr, the result to stdout. Exit code 0: stored; 1: nothing stored, no files left behind; 2: usage.
 """
 
 
@@ -129,7 +129,7 @@ def _summary(rows: TrainingRows) -> dict[str, Any]:
 
 
 def _factory(arguments: argparse.Namespace, rows: TrainingRows) -> tuple[Factory, list[dict[str, Any]]]:
-    """What makes the estimator, and what each entry of the grid reached where there is one."""
+    """Return the factory of the estimator, and the results of each entry of the grid (empty without a grid)."""
     if arguments.model != SCORECARD:
         return other_classifier(arguments.model, arguments.params, rows.inputs), []
     if arguments.default_parameters:
@@ -163,7 +163,7 @@ def _tell(rows: TrainingRows) -> None:
 
 
 def train(arguments: argparse.Namespace) -> None:
-    """Raises TrainingDataError, ModelRefused or OSError, and leaves nothing behind then."""
+    """Train a version. Raises TrainingDataError, ModelRefused or OSError; then no files are left behind."""
     rows = read_rows(arguments.data, arguments.feature_set)
     created_at = datetime.now(UTC)
     version = _version(arguments, rows, created_at)
@@ -196,7 +196,7 @@ def train(arguments: argparse.Namespace) -> None:
     }
     with new_version(arguments.model_dir, version) as folder:
         write_version(folder, rows, Learnt(estimator, out_of_fold), facts)
-        verified(folder)  # what the service would refuse does not become a version
+        verified(folder)  # a folder that the service would refuse does not become a version
     if not arguments.no_activate:
         activate(arguments.model_dir, version)
     _report(arguments.model_dir / version, metrics, threshold, activated=not arguments.no_activate)
