@@ -34,7 +34,7 @@ class Trigger(BaseModel):
 
 
 class Verdict(NamedTuple):
-    """A decision. `decided_by`: the rule that applied, or None. `trigger`: feature and state, if it was `refer_when`."""
+    """A decision. `decided_by`: the rule that applied, or None. `trigger`: feature and state if it was `refer_when`."""
 
     decision: Outcome
     decided_by: str | None

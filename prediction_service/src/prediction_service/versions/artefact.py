@@ -112,7 +112,7 @@ class Manifest(BaseModel):
 
     @cached_property
     def inputs(self) -> tuple[Feature, ...]:
-        """Definitions of the features that the model reads, in the order of its rows. Raises KeyError if one is missing."""
+        """Definitions of the features that the model reads, in the order of its rows. KeyError if one is missing."""
         by_name = {feature.name: feature for feature in self.features}
         return tuple(by_name[name] for name in self.feature_names)
 
