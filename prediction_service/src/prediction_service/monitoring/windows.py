@@ -39,7 +39,7 @@ class Windows:
             self.add(tally)
 
     def add(self, tally: Tally) -> None:
-        """Add a tally. It counts for no start unless `previous_day` is before `day`: the clock may have been set back."""
+        """Add a tally. Ignored if `previous_day` is not before `day`: the same day, or the clock was set back."""
         day, previous_day, index, clients = tally
         if previous_day is not None and previous_day >= day:
             return
