@@ -1,4 +1,4 @@
-"""The model card: what a version is, what it can and cannot do, for people."""
+"""Writes the model card, which describes a version and its limits for people."""
 
 import json
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def _cells(table: FeatureTable) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    """A text of the data within a row of a table."""
+    """A text of the data, escaped for a cell of a Markdown table."""
     return " ".join(text.replace("|", "\\|").replace("`", "'").split())
 
 
@@ -105,12 +105,12 @@ def _inputs(manifest: Manifest) -> list[str]:
         for feature in manifest.inputs
     ]
     left_out = [f"- {reason}" for reason in manifest.left_out.values()] or ["No feature of the set was left out."]
-    head = ["| feature | type | unit | with its value risk | meaning |", "|---|---|---|---|---|"]
+    head = ["| feature | type | unit | as its value rises, risk | meaning |", "|---|---|---|---|---|"]
     return [*head, *rows, "", "Left out:" if manifest.left_out else "", "", *left_out]
 
 
 def _grid(grid: Sequence[dict[str, Any]]) -> list[str]:
-    """What was tried. Empty for an estimator that was named with its parameters."""
+    """The section about the tried parameters. `grid` is empty if none were tried."""
     if not grid:
         return ["No others were tried."]
     rows = [
@@ -129,7 +129,7 @@ def _grid(grid: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _baselines(metrics: dict[str, Any]) -> list[str]:
-    """Other models beside this one. Empty where none was compared."""
+    """The section that compares this model with other models."""
     baselines = metrics.get("baselines")
     if not baselines:
         return ["No other models were compared."]
@@ -169,7 +169,7 @@ def _limits(manifest: Manifest) -> list[str]:
 
 
 def _fairness(groups: Sequence[dict[str, Any]]) -> list[str]:
-    """Of each group of a basis of the law that the set holds, out of fold, no person on both sides."""
+    """The section about groups by each basis that the law names: out of fold, no person on both sides."""
     if not groups:
         return ["The feature set holds no feature of a basis that the law names, or only groups that are too small."]
     rows = [
