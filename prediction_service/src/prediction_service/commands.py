@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         "--when-proven",
         type=_level,
         metavar="LEVEL",
-        help="only if outcomes prove at this level of error that it predicts better than the champion: 0.05 means E >= 20",
+        help="only if outcomes prove at this level of error that it predicts better than the champion; 0.05: E >= 20",
     )
     text = "Check a version as the service does, and make it the challenger: it scores all that the champion decides."
     challenge = commands.add_parser("challenge", parents=[folder], help="compare a version", description=text)
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_policy(commands: Any, folder: argparse.ArgumentParser) -> None:
-    text = "The policy says what follows from a probability, and from values that are missing, failed or stale."
+    text = "The policy derives the decision from the probability, and from missing, failed or stale values."
     policy = commands.add_parser("policy", help="approve, refer, decline", description=text)
     actions = policy.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, words in (
@@ -192,7 +192,7 @@ def _monitor(arguments: argparse.Namespace, settings: Settings) -> None:
         return
     counted = asyncio.run(run_once(settings, rebuild=arguments.rebuild))
     if counted is None:
-        raise CommandError("Another process monitors already.")
+        raise CommandError("Another process is already the monitor.")
     print(f"counted  {counted}")
 
 
@@ -240,7 +240,7 @@ def main(given: Sequence[str] | None = None) -> int:
         settings = Settings()
     except ValidationError as error:
         wrong = ", ".join(f"{PREFIX}{str(found['loc'][0]).upper()}: {found['msg']}" for found in error.errors())
-        print(f"Settings that cannot be used: {wrong}", file=sys.stderr)
+        print(f"Invalid settings: {wrong}", file=sys.stderr)
         return 2
     if arguments.command is None:
         run_service("prediction_service.app:create_app", settings)

@@ -100,7 +100,7 @@ class FeatureSetMismatch(ProblemError):
 
     def __init__(self, names: str) -> None:
         super().__init__(
-            f"Not served as the model knows them: {names}. Apply a set that serves them, or promote another model."
+            f"Not served in the model's version and type: {names}. Apply a set with them, or promote another model."
         )
 
 

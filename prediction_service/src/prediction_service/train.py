@@ -55,10 +55,10 @@ def _parser() -> argparse.ArgumentParser:
         "--feature-set",
         type=Path,
         metavar="FILE",
-        help="TOML file of the feature set (rows that db_init has exported as Parquet carry it)",
+        help="TOML file of the feature set (Parquet files that db_init exported contain it)",
     )
     parser.add_argument(
-        "--model-dir", type=Path, required=True, help="registry folder: one folder a version, and `champion`"
+        "--model-dir", type=Path, required=True, help="registry folder: one folder per version, and `champion`"
     )
     parser.add_argument("--version", help="name of the version (default: the time and a digest of data and options)")
     parser.add_argument(
@@ -210,16 +210,16 @@ def _report(folder: Path, metrics: dict[str, Any], threshold: float, *, activate
         print(
             f"{title:<10} AUC {folds['auc']['mean']:.4f} ± {folds['auc']['sd']:.4f}, KS {folds['ks']['mean']:.4f} ± "
             f"{folds['ks']['sd']:.4f} (all folds together {pooled['auc']:.4f}, {pooled['ks']:.4f}), calibration slope "
-            + (f"{slope['mean']:.2f} (se {slope['se']:.2f})" if slope else "none: it tells nobody apart")
+            + (f"{slope['mean']:.2f} (se {slope['se']:.2f})" if slope else "none: it cannot be estimated")
         )
     for baseline in metrics["baselines"]:
-        print(f"beside it  {baseline['name']}: AUC {baseline['auc']['mean']:.4f}, KS {baseline['ks']['mean']:.4f}")
+        print(f"baseline   {baseline['name']}: AUC {baseline['auc']['mean']:.4f}, KS {baseline['ks']['mean']:.4f}")
     for tried in metrics["grid"]:
         if tried["chosen"]:
             print(f"parameters {json.dumps(tried['parameters']) if tried['parameters'] else 'the default ones'}")
     print(f"threshold  {threshold:.6f}, flags {100 * metrics['flagged']['share']:.1f} % of the rows")
     if metrics["distinct_probabilities"] == 1:
-        print("warning    every client gets the same probability: the rows are too few, or nothing in them tells")
+        print("warning    every client gets the same probability: too few rows, or no feature predicts defaults")
     if "largest_difference" in metrics:
         print(f"tables     differ from predict_proba by at most {metrics['largest_difference']:.1e} on every row")
 

@@ -37,7 +37,7 @@ class Deciders(NamedTuple):
 async def decide(
     by: Deciders, vectors: Sequence[Vector], *, now: datetime | None = None, explain: bool = False
 ) -> list[Decision]:
-    """Return one decision for each vector, in order. `now`: the time to compute the age of values.
+    """Return one decision for each vector, in order. `now`: the time to compute the age of values; None: none is stale.
 
     Raises InvalidRequest if an explanation is requested and the model has no tables.
     """

@@ -15,10 +15,11 @@ class AnotherLog(Exception):
 
 
 async def compare_origin(decision_log: DecisionLog, settings: Settings) -> None:
-    """Log a warning if the origin of the log's checkpoints differs from the settings. With a demo clock: AnotherLog.
+    """Compare the origin of the log's checkpoints with the settings. Logs a warning if they differ.
 
-    Before the first checkpoint there is nothing to compare. While the database is unavailable, the origin is unknown,
-    but nothing can be decided either, so the service starts; only a demonstration raises AnotherLog then, too.
+    Raises AnotherLog instead if a demo clock is set. Before the first checkpoint there is nothing to compare. While the
+    database is unavailable, the origin is unknown, but nothing can be decided either: the service starts, and only a
+    demonstration raises AnotherLog.
     """
     configured = settings.decision_log_origin
     deadline = asyncio.get_running_loop().time() + settings.decision_log_timeout_seconds

@@ -93,7 +93,7 @@ class SelectionRefused(FeatureSetMismatch):
 def found_in(reply: Reply, client_ids: Sequence[int], ask: Ask[object]) -> dict[int, Found | Exception]:
     """Return the vector of each client that has one, or a problem if it cannot be read.
 
-    Raises FeatureServiceBroken if the answer is about other clients than those asked for.
+    Raises FeatureServiceBroken if the answer cannot be read, or is about other clients than those requested.
     """
     try:
         batch = _BATCH.validate_json(reply.content)

@@ -78,7 +78,7 @@ async def health(ask: Ask[State]) -> Answer:
 
 @operations.declare("GET", "/version", "text/plain", scope="predict")
 async def version(_: Ask[State]) -> Answer:
-    """The version of the server."""
+    """Read the version of the server"""
     return Answer(b"1.0.0")
 
 

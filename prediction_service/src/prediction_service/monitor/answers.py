@@ -29,7 +29,7 @@ class _Answer(BaseModel):
 
 
 class About(_Answer):
-    """The version, and `lacking`: null if there are results. `folded_at`: when decisions were last counted."""
+    """The version. `lacking`: why there are no results, else null. `folded_at`: when decisions were last counted."""
 
     model_version: str
     folded_at: datetime | None

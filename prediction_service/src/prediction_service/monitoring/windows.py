@@ -9,7 +9,7 @@ START_DAYS = 365
 
 
 class Tally(NamedTuple):
-    """The number of clients with a decision on `day`. Their previous one by the same version was on `previous_day`."""
+    """Clients with a decision on `day`, by the day of their previous one by the same version (None: there is none)."""
 
     day: date
     previous_day: date | None

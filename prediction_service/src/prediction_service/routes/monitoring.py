@@ -34,7 +34,7 @@ operations = Operations[State]("monitoring")
 
 
 class OfVersion(BaseModel):
-    """A model version. For one that does not decide now, the evidence is that of the time when it last decided."""
+    """A model version. If it does not decide, the evidence is that of its last time as champion, if any."""
 
     model_config = ConfigDict(protected_namespaces=())
 

@@ -72,7 +72,7 @@ def _scorecard(scorecard: Scorecard | None) -> list[str]:
     cells = [row for table in scorecard.tables for row in _cells(table)]
     means = ", ".join(f"{table.name} {table.population_mean:+.4f}" for table in scorecard.tables)
     return [
-        f"Log-odds of default = {scorecard.base:.4f} + the sum of one cell a feature. {len(cells)} cells.",
+        f"Log-odds of default = {scorecard.base:.4f} + the sum of one cell per feature. {len(cells)} cells.",
         f"Means over the training rows: {means}.",
         "",
         "| feature | value | log-odds |",
@@ -135,7 +135,7 @@ def _baselines(metrics: dict[str, Any]) -> list[str]:
         return ["No other models were compared."]
     rows = [{"name": "this model"} | metrics["grouped"]["folds"], *baselines]
     return [
-        "scikit-learn's logistic regression (medians for missing numbers and a flag that says so, a column a category) and its "
+        "scikit-learn's logistic regression (medians for missing numbers with a flag, one column per category) and its "
         "gradient boosting without directions, with defaults, on the same inputs and folds.",
         "",
         "| model | AUC | KS |",

@@ -112,7 +112,7 @@ class Manifest(BaseModel):
 
     @cached_property
     def inputs(self) -> tuple[Feature, ...]:
-        """Definitions of the features that the model reads, in the order of its rows. KeyError if one is missing."""
+        """The features that the model reads, in the order of its rows. Raises KeyError if one has no definition."""
         by_name = {feature.name: feature for feature in self.features}
         return tuple(by_name[name] for name in self.feature_names)
 
@@ -145,7 +145,7 @@ def load(folder: Path) -> Artefact:
     _check_inputs(manifest)
     if manifest.kind == "joblib":
         if set(manifest.missing_rules.values()) != {"model"}:
-            raise ModelRefused("its rules for missing values are those of tables, which it has not")
+            raise ModelRefused("its rules for missing values are those of tables, but it has no tables")
         return Artefact(folder, manifest, None, digest)
     scorecard = _scorecard(folder, manifest)
     check_probes(folder, manifest, scorecard.probabilities)
@@ -185,7 +185,7 @@ def _manifest(folder: Path, content: bytes) -> Manifest:
         places = ", ".join(".".join(map(str, found["loc"])) or "JSON" for found in error.errors())
         raise ModelRefused(f"its manifest is not valid ({places}): {_TRAIN_AGAIN}") from error
     if manifest.version != folder.name:
-        raise ModelRefused(f"its manifest is that of version {manifest.version}: name the folder so")
+        raise ModelRefused(f"its manifest is that of version {manifest.version}: rename the folder")
     return manifest
 
 

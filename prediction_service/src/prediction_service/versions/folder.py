@@ -31,7 +31,7 @@ _OLD_CHAMPION = "current"
 def is_version_name(text: str) -> bool:
     """Whether this is a valid version name: 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit.
 
-    The names of other files in the registry folder are not valid.
+    `champion`, `current`, `challenger` and `policies` are reserved names in the registry folder.
     """
     return text not in ("champion", "current", "challenger", "policies") and _VERSION.fullmatch(text) is not None
 

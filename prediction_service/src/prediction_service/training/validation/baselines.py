@@ -1,4 +1,4 @@
-"""Validates two common models on the same rows, inputs and folds, to show how much accuracy the scorecard costs."""
+"""Validates two common models on the same rows, inputs and folds, to show the cost of tables and directions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
