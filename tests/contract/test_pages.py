@@ -91,7 +91,7 @@ def older(_: httpx.Request) -> httpx.Response:
 
 def test_a_feature_service_whose_pages_hold_only_present_versions_is_noticed() -> None:
     assert read(older, None).digest == "e" * 64
-    with pytest.raises(PagesFailed, match="hold only the present ones: upgrade it"):
+    with pytest.raises(PagesFailed, match="only the present versions in pages: upgrade it"):
         read(older, ["age", OLDER])
 
 

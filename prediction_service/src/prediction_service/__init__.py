@@ -1,1 +1,1 @@
-"""Answers how likely a client is to default."""
+"""The prediction service: answers how likely a client is to default."""

@@ -1,9 +1,9 @@
-"""`python -m prediction_service` serves; its commands look after the registry folder."""
+"""Entry point: `python -m prediction_service` starts the service; its commands manage the registry folder."""
 
 import signal
 import sys
 
-# Imports take seconds: what interrupts them ends the process, without a traceback.
+# Imports take seconds: Ctrl-C during an import ends the process without a traceback.
 if __name__ == "__main__" and (on_interrupt := signal.getsignal(signal.SIGINT)) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 

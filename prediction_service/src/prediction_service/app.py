@@ -1,4 +1,4 @@
-"""Wires the prediction service: settings, state, operations."""
+"""Assembles the application of the prediction service from settings, state and operations."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -51,7 +51,7 @@ async def _ready(ask: Ask[State]) -> Mapping[str, str]:
 
 _OPERATIONS = [
     operations,
-    dossier_operations,  # before those of the models: an address that ends in a parameter takes the rest
+    dossier_operations,  # before model_operations: a route there ends in a parameter and would match these paths too
     model_operations,
     review_operations,
     decision_operations,
@@ -68,7 +68,7 @@ def _served_version(state: State) -> str | None:
 
 
 class _Opening:
-    """What the service holds while it runs, and how it is opened."""
+    """Opens the state of the service at startup and closes it at shutdown."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class _Opening:
         settings, clock = self._settings, self._clock
         async with (
             open_models(settings.model_dir, self._shadow) as models,
-            # The policy is judged by the model that it decides with; the log closes last, when nothing more is decided.
+            # Models open first: the policy is checked against the champion. The log closes after all that decides.
             open_policies(settings.model_dir, lambda: models.served_champion) as policies,
             self._open_recording(settings) as recording,
             kept_up_to_date(self._monitoring, models, recording, clock),
@@ -110,7 +110,7 @@ def create_app(
     open_feature_client: OpenFeatureClient = open_feature_client,
     open_recording: OpenRecording = open_recording,
 ) -> FastAPI:
-    """The application; without settings, those of the environment."""
+    """Return the application. Without settings it reads them from the environment."""
     settings = settings or Settings()
     metrics = Metrics()
     return build_service(

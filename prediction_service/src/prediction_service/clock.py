@@ -1,4 +1,4 @@
-"""The time at which decisions are made and counted: that of the machine, or of a demonstration."""
+"""The clock for decisions and monitoring: the time of the machine, or the simulated time of a demonstration."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ def machine_clock() -> datetime:
 
 
 def clock_of(settings: Settings) -> Clock:
-    """That of the machine, but for a demonstration, whose file says what time it is."""
+    """Return the machine's clock, or for a demonstration a clock that reads the time from the file `demo_clock`."""
     file = settings.demo_clock
     if file is None:
         return machine_clock

@@ -1,4 +1,4 @@
-"""The command line: serve, list the model versions, give one of them a role."""
+"""The command line: serves, manages model versions and policies, monitors, scores all clients."""
 
 import argparse
 import asyncio
@@ -30,8 +30,8 @@ from service_kit.service import run_service
 from service_kit.telemetry.logs import configure_logs
 
 _EPILOG = f"""\
-Without a command it serves, configured by {PREFIX}* variables. Services that run follow a promoted version within two
-seconds; requests that are being answered keep the one they started with.
+Without a command, the service starts, configured by {PREFIX}* variables. Running services load a promoted version
+within two seconds; requests in progress keep the version that they started with.
 
 Exit code 0: done; 1: not done, and nothing changed; 2: usage.
 """
@@ -58,34 +58,34 @@ def _parser() -> argparse.ArgumentParser:
         "--when-proven",
         type=_level,
         metavar="LEVEL",
-        help="only if outcomes prove at this level of error that it predicts better than the one that decides: 0.05 means E >= 20",
+        help="only if outcomes prove at this level of error that it predicts better than the champion; 0.05: E >= 20",
     )
-    text = "Check a version as the service does, and let it score unseen what the champion decides; see /metrics."
+    text = "Check a version as the service does, and make it the challenger: it scores all that the champion decides."
     challenge = commands.add_parser("challenge", parents=[folder], help="compare a version", description=text)
     which = challenge.add_mutually_exclusive_group(required=True)
     which.add_argument("version", type=_version_name, nargs="?")
-    which.add_argument("--none", action="store_true", help="compare none any more")
-    text = "Count what was decided and what became of it, and open alarms: every minute, until it is stopped."
+    which.add_argument("--none", action="store_true", help="remove the challenger")
+    text = "Count decisions and their outcomes, and open alarms: every minute, until it is stopped."
     monitor = commands.add_parser("monitor", parents=[folder], help="watch the model that decides", description=text)
-    monitor.add_argument("--once", action="store_true", help="do what is due, and end")
+    monitor.add_argument("--once", action="store_true", help="do what is due, then exit")
     monitor.add_argument(
-        "--rebuild", action="store_true", help="count all records again, and end; days with erased records stay"
+        "--rebuild", action="store_true", help="count all records again, then exit; days with erased records stay"
     )
     _add_policy(commands, folder)
-    text = "Decide about every client of the feature service with the version and the policy that decide. A run that ended is continued."
+    text = "Decide about every client with the present champion and policy. Continues an interrupted run."
     portfolio = commands.add_parser("score-all", parents=[folder], help="decide about every client", description=text)
     portfolio.add_argument("--out", type=Path, required=True, metavar="FILE.parquet", help="where the decisions go")
     portfolio.add_argument("--record", action="store_true", help="record them in the decision log")
-    portfolio.add_argument("--reasons", action="store_true", help="add the reasons of what is not approved")
+    portfolio.add_argument("--reasons", action="store_true", help="add the reasons for decisions other than approve")
     return parser
 
 
 def _add_policy(commands: Any, folder: argparse.ArgumentParser) -> None:
-    text = "The policy says what follows from a probability, and from values that are missing, failed or stale."
+    text = "The policy derives the decision from the probability, and from missing, failed or stale values."
     policy = commands.add_parser("policy", help="approve, refer, decline", description=text)
     actions = policy.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, words in (
-        ("check", "judge a policy file"),
+        ("check", "check a policy file"),
         ("apply", "put a policy file in force, and keep it for replays"),
     ):
         action = actions.add_parser(name, parents=[folder], help=words)
@@ -95,7 +95,7 @@ def _add_policy(commands: Any, folder: argparse.ArgumentParser) -> None:
 
 def _version_name(text: str) -> str:
     if not is_version_name(text):
-        raise argparse.ArgumentTypeError("a version is called by 1 to 64 letters, digits, dots, dashes and underscores")
+        raise argparse.ArgumentTypeError("a version name has 1 to 64 letters, digits, dots, dashes and underscores")
     return text
 
 
@@ -150,7 +150,7 @@ def _promote(model_dir: Path, version: str) -> None:
 
 
 def _prove(settings: Settings, version: str, level: float) -> None:
-    from prediction_service.monitor.proving import compared, lacking  # noqa: PLC0415 -- serving does without it
+    from prediction_service.monitor.proving import compared, lacking  # noqa: PLC0415 -- not needed to serve
 
     _check(settings.model_dir, version)
     champion = version_in_role(settings.model_dir, "champion")
@@ -179,11 +179,11 @@ def _challenge(model_dir: Path, version: str | None) -> None:
 
 
 _NICE = 10
-"""Of the monitor: where the machine is saturated, those who are answered come first, and it catches up later."""
+"""Niceness of the monitor: on a saturated machine, requests come first and the monitor catches up later."""
 
 
 def _monitor(arguments: argparse.Namespace, settings: Settings) -> None:
-    from prediction_service.monitor.process import run, run_once  # noqa: PLC0415 -- serving does without it
+    from prediction_service.monitor.process import run, run_once  # noqa: PLC0415 -- not needed to serve
 
     configure_logs(settings.log_level)
     if not (arguments.once or arguments.rebuild):
@@ -192,7 +192,7 @@ def _monitor(arguments: argparse.Namespace, settings: Settings) -> None:
         return
     counted = asyncio.run(run_once(settings, rebuild=arguments.rebuild))
     if counted is None:
-        raise CommandError("Another process monitors already.")
+        raise CommandError("Another process is already the monitor.")
     print(f"counted  {counted}")
 
 
@@ -210,7 +210,7 @@ def _policy(arguments: argparse.Namespace, model_dir: Path) -> None:
 
 
 def _score_all(arguments: argparse.Namespace, settings: Settings) -> None:
-    from prediction_service.portfolio.command import score_all  # noqa: PLC0415 -- pyarrow is not where this serves
+    from prediction_service.portfolio.command import score_all  # noqa: PLC0415 -- the service's image has no pyarrow
 
     score_all(settings, arguments)
 
@@ -240,7 +240,7 @@ def main(given: Sequence[str] | None = None) -> int:
         settings = Settings()
     except ValidationError as error:
         wrong = ", ".join(f"{PREFIX}{str(found['loc'][0]).upper()}: {found['msg']}" for found in error.errors())
-        print(f"Settings that cannot be used: {wrong}", file=sys.stderr)
+        print(f"Invalid settings: {wrong}", file=sys.stderr)
         return 2
     if arguments.command is None:
         run_service("prediction_service.app:create_app", settings)
@@ -250,7 +250,7 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 def _done(arguments: argparse.Namespace, settings: Settings) -> int:
-    """The exit code. What went wrong is said."""
+    """Run the command and return its exit code. Failures are printed to stderr."""
     try:
         _run(arguments, settings)
     except LogUnavailable:

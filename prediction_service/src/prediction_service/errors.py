@@ -1,4 +1,4 @@
-"""The failures that the prediction service can answer with, beyond those of every service."""
+"""The problem types of the prediction service, in addition to those of every service."""
 
 from service_kit.problems import ProblemError
 
@@ -52,7 +52,7 @@ class PolicyUnavailable(ProblemError):
 
 
 class DecisionLogUnavailable(ProblemError):
-    """Nothing was decided as far as the caller is concerned. The record of the lost answer may have been kept."""
+    """The caller gets no decision. The record of the lost answer may have been kept."""
 
     type = "/problems/decision-log-unavailable"
     title = "The decision log is unavailable"
@@ -91,7 +91,7 @@ class ModelGone(ProblemError):
 
 
 class FeatureSetMismatch(ProblemError):
-    """The detail names the features."""
+    """The detail of the problem names the features."""
 
     type = "/problems/feature-set-mismatch"
     title = "The features that are served are not those of the model"
@@ -100,12 +100,12 @@ class FeatureSetMismatch(ProblemError):
 
     def __init__(self, names: str) -> None:
         super().__init__(
-            f"Not served as the model knows them: {names}. Apply a set that serves them, or promote another model."
+            f"Not served in the model's version and type: {names}. Apply a set with them, or promote another model."
         )
 
 
 class NotADecision(ProblemError):
-    """Reviews and erasures are records, too."""
+    """The record is a review or an erasure."""
 
     type = "/problems/not-a-decision"
     title = "The record is not that of a decision"
@@ -132,7 +132,7 @@ class AlarmNotFound(ProblemError):
 
 
 class AlarmNotOpen(ProblemError):
-    """It was acknowledged or superseded before."""
+    """The alarm was acknowledged or superseded before."""
 
     type = "/problems/alarm-not-open"
     title = "The alarm is not open any more"
@@ -140,7 +140,7 @@ class AlarmNotOpen(ProblemError):
 
 
 class AlarmNotAdoptable(ProblemError):
-    """The detail says why."""
+    """The detail of the problem says why."""
 
     type = "/problems/alarm-not-adoptable"
     title = "The window of the alarm cannot become the reference"

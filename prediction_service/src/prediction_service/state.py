@@ -1,4 +1,4 @@
-"""What the prediction service opens when it starts, and every handler may use."""
+"""The state of the prediction service: opened at startup, available to every handler."""
 
 from dataclasses import dataclass
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-# Imports take seconds: what interrupts them ends the process, without a traceback.
+# Imports take seconds: Ctrl-C during an import ends the process without a traceback.
 if __name__ == "__main__" and (on_interrupt := signal.getsignal(signal.SIGINT)) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -37,7 +37,7 @@ Examples:
   python -m prediction_service.train rows.csv --feature-set lender.toml --model-dir models \\
       --model sklearn.ensemble:RandomForestClassifier --params '{"n_estimators": 50, "min_samples_leaf": 200}'
 
-Progress goes to stderr, the result to stdout. Exit code 0: stored; 1: no model, and nothing left behind; 2: usage.
+Progress goes to stderr, the result to stdout. Exit code 0: stored; 1: nothing stored, no files left behind; 2: usage.
 """
 
 
@@ -55,10 +55,10 @@ def _parser() -> argparse.ArgumentParser:
         "--feature-set",
         type=Path,
         metavar="FILE",
-        help="TOML file of the feature set (rows that db_init has exported as Parquet carry it)",
+        help="TOML file of the feature set (Parquet files that db_init exported contain it)",
     )
     parser.add_argument(
-        "--model-dir", type=Path, required=True, help="registry folder: one folder a version, and `champion`"
+        "--model-dir", type=Path, required=True, help="registry folder: one folder per version, and `champion`"
     )
     parser.add_argument("--version", help="name of the version (default: the time and a digest of data and options)")
     parser.add_argument(
@@ -129,7 +129,7 @@ def _summary(rows: TrainingRows) -> dict[str, Any]:
 
 
 def _factory(arguments: argparse.Namespace, rows: TrainingRows) -> tuple[Factory, list[dict[str, Any]]]:
-    """What makes the estimator, and what each entry of the grid reached where there is one."""
+    """Return the factory of the estimator, and the results of each entry of the grid (empty without a grid)."""
     if arguments.model != SCORECARD:
         return other_classifier(arguments.model, arguments.params, rows.inputs), []
     if arguments.default_parameters:
@@ -163,7 +163,7 @@ def _tell(rows: TrainingRows) -> None:
 
 
 def train(arguments: argparse.Namespace) -> None:
-    """Raises TrainingDataError, ModelRefused or OSError, and leaves nothing behind then."""
+    """Train a version. Raises TrainingDataError, ModelRefused or OSError; then no files are left behind."""
     rows = read_rows(arguments.data, arguments.feature_set)
     created_at = datetime.now(UTC)
     version = _version(arguments, rows, created_at)
@@ -196,7 +196,7 @@ def train(arguments: argparse.Namespace) -> None:
     }
     with new_version(arguments.model_dir, version) as folder:
         write_version(folder, rows, Learnt(estimator, out_of_fold), facts)
-        verified(folder)  # what the service would refuse does not become a version
+        verified(folder)  # a folder that the service would refuse does not become a version
     if not arguments.no_activate:
         activate(arguments.model_dir, version)
     _report(arguments.model_dir / version, metrics, threshold, activated=not arguments.no_activate)
@@ -210,16 +210,16 @@ def _report(folder: Path, metrics: dict[str, Any], threshold: float, *, activate
         print(
             f"{title:<10} AUC {folds['auc']['mean']:.4f} ± {folds['auc']['sd']:.4f}, KS {folds['ks']['mean']:.4f} ± "
             f"{folds['ks']['sd']:.4f} (all folds together {pooled['auc']:.4f}, {pooled['ks']:.4f}), calibration slope "
-            + (f"{slope['mean']:.2f} (se {slope['se']:.2f})" if slope else "none: it tells nobody apart")
+            + (f"{slope['mean']:.2f} (se {slope['se']:.2f})" if slope else "none: it cannot be estimated")
         )
     for baseline in metrics["baselines"]:
-        print(f"beside it  {baseline['name']}: AUC {baseline['auc']['mean']:.4f}, KS {baseline['ks']['mean']:.4f}")
+        print(f"baseline   {baseline['name']}: AUC {baseline['auc']['mean']:.4f}, KS {baseline['ks']['mean']:.4f}")
     for tried in metrics["grid"]:
         if tried["chosen"]:
             print(f"parameters {json.dumps(tried['parameters']) if tried['parameters'] else 'the default ones'}")
     print(f"threshold  {threshold:.6f}, flags {100 * metrics['flagged']['share']:.1f} % of the rows")
     if metrics["distinct_probabilities"] == 1:
-        print("warning    every client gets the same probability: the rows are too few, or nothing in them tells")
+        print("warning    every client gets the same probability: too few rows, or no feature predicts defaults")
     if "largest_difference" in metrics:
         print(f"tables     differ from predict_proba by at most {metrics['largest_difference']:.1e} on every row")
 

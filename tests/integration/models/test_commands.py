@@ -50,9 +50,9 @@ def test_the_registry_is_that_of_the_settings_unless_told(
     [
         (["promote", "broken"], 1, "Version broken is refused: its file tables.json is not the one"),
         (["promote", "third"], 1, "There is no version third in .*; there are broken, first, second."),
-        (["promote", "../first"], 2, "a version is called by"),
-        (["promote", "champion"], 2, "a version is called by"),
-        (["promote", "challenger"], 2, "a version is called by"),
+        (["promote", "../first"], 2, "a version name has"),
+        (["promote", "champion"], 2, "a version name has"),
+        (["promote", "challenger"], 2, "a version name has"),
         (["challenge", "broken"], 1, "Version broken is refused"),
         (["challenge", "first"], 1, "cannot be its own challenger"),
         (["challenge"], 2, "required"),

@@ -1,1 +1,1 @@
-"""Decisions as records: made, committed before they are answered, read, replayed and stated."""
+"""Decisions and their records: decide, record before the answer, read, replay."""

@@ -1,4 +1,4 @@
-"""Decides: score, judge, and give reasons to whatever is no approval."""
+"""Makes decisions: scores vectors, applies the policy, and gives reasons for every decision other than approve."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,9 +11,9 @@ from prediction_service.scoring.reasons import MOST_REASONS
 
 
 class Decision(NamedTuple):
-    """`reason_codes` is None for an approval, where the model has no tables, and where they are neither recorded nor asked for.
+    """A decision about a vector. `said` completes its `answer`.
 
-    `answer` is not complete without `said`.
+    `reason_codes` is None for an approval, if the model has no tables, and if they are neither recorded nor requested.
     """
 
     scored: Scored
@@ -23,9 +23,9 @@ class Decision(NamedTuple):
 
 
 class Deciders(NamedTuple):
-    """The model and the policy that decide one request, and the loop time until which its caller waits.
+    """The model and the policy for one request, and its deadline in loop time.
 
-    `reasons`: whether reasons are given also where no explanation is asked for, as they are to be recorded.
+    `reasons`: whether to compute reasons also without a request for an explanation, because they are recorded.
     """
 
     model: Model
@@ -37,7 +37,10 @@ class Deciders(NamedTuple):
 async def decide(
     by: Deciders, vectors: Sequence[Vector], *, now: datetime | None = None, explain: bool = False
 ) -> list[Decision]:
-    """One decision for each vector, in their order. `now`: the instant at which values may be too old."""
+    """Return one decision for each vector, in order. `now`: the time to compute the age of values; None: none is stale.
+
+    Raises InvalidRequest if an explanation is requested and the model has no tables.
+    """
     if explain:
         explainer_of(by.model)
     return [_decision(by, scored, explain=explain) for scored in await score(by.model, vectors, now, by.deadline)]
@@ -56,7 +59,7 @@ def _decision(by: Deciders, scored: Scored, *, explain: bool) -> Decision:
 
 
 def reasons_of(model: Model, scored: Scored, verdict: Verdict) -> list[dict[str, Any]] | None:
-    """At most four, principal one first: of a `refer_when` rule that decided, what it found."""
+    """At most four reasons, the principal one first: the trigger of a `refer_when` rule, if such a rule decided."""
     if model.explainer is None:
         return None
     values, probability = scored.quality.values, scored.probability
@@ -71,7 +74,7 @@ def reasons_of(model: Model, scored: Scored, verdict: Verdict) -> list[dict[str,
 def said(
     decision: Decision, policy: ServedPolicy, decision_id: str | None, commitment: str | None
 ) -> Mapping[str, Any]:
-    """The whole answer."""
+    """Complete the answer of a decision and return it."""
     decision.answer["decision_id"] = decision_id
     decision.answer["decision"] = decision.verdict.decision
     decision.answer["policy_version"] = policy.version

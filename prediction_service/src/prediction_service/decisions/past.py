@@ -1,4 +1,4 @@
-"""A decision of the past, as its record says, with the model version and the policy that made it."""
+"""Reads the record of a past decision, and the vector, model version and policy of that decision."""
 
 import asyncio
 from datetime import datetime
@@ -20,11 +20,11 @@ from service_kit.request.ask import Ask
 from shared_schemas import InvalidPart
 
 Record = dict[str, Any]
-"""A record, read from its JSON."""
+"""A record, parsed from its JSON."""
 
 
 def decision_id_of(text: str) -> UUID:
-    """The id that stands in an address. Raises InvalidRequest."""
+    """Parse a decision id from a path. Raises InvalidRequest."""
     try:
         found = UUID(text)
     except ValueError:
@@ -36,17 +36,17 @@ def decision_id_of(text: str) -> UUID:
 
 
 async def record_bytes(ask: Ask[State], decision_id: UUID) -> bytes:
-    """The record as committed. Raises DecisionNotFound and DecisionErased."""
+    """The committed bytes of a record. Raises DecisionNotFound and DecisionErased."""
     found = await asked(ask.state.recording.log.records.get(decision_id, ask.deadline), ask)
     if found is None:
         raise DecisionNotFound
     if isinstance(found, Erased):
-        raise DecisionErased(f"The record {found.by} of the log says so.")
+        raise DecisionErased(f"The record {found.by} of the log documents the erasure.")
     return found
 
 
 async def record_of(ask: Ask[State], text: str) -> Record:
-    """The record of a decision, read. Raises NotADecision for a review or an erasure, too."""
+    """The parsed record of a decision. Raises NotADecision for other records, and the errors of `record_bytes`."""
     record: Record = orjson.loads(await record_bytes(ask, decision_id_of(text)))
     if record["kind"] != "decision":
         raise NotADecision
@@ -54,7 +54,7 @@ async def record_of(ask: Ask[State], text: str) -> Record:
 
 
 def vector_of(record: Record) -> Vector:
-    """The vector that was decided on."""
+    """The vector of the decision."""
     times = record["feature_timestamps"] or {}
     return {
         "client_id": record["client_id"],
@@ -66,7 +66,7 @@ def vector_of(record: Record) -> Vector:
 
 
 async def model_of(state: State, record: Record) -> ServedModel:
-    """The version that decided. Raises ModelGone."""
+    """The model version of the decision. Raises ModelGone."""
     name, digest = record["model_version"], record["manifest_sha256"]
     champion = state.models.served_champion
     if champion is not None and (champion.version, champion.manifest_sha256) == (name, digest):
@@ -75,7 +75,7 @@ async def model_of(state: State, record: Record) -> ServedModel:
 
 
 async def policy_of(state: State, record: Record) -> ServedPolicy:
-    """The policy that decided. Raises ModelGone."""
+    """The policy of the decision. Raises ModelGone."""
     found = await asyncio.to_thread(
         known_policy, state.settings.model_dir, record["policy_version"], record["policy_sha256"]
     )

@@ -1,4 +1,4 @@
-"""The record of a decision: one JSON document, whose bytes are stored, committed to and served."""
+"""Builds the record of a decision: one JSON document. Its bytes are committed to, stored and served."""
 
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
@@ -14,7 +14,7 @@ Origin = Literal["request", "batch", "portfolio", "reconsider"]
 
 
 class RecordedModel(Protocol):
-    """What a record says of the model."""
+    """The parts of a model that a record contains."""
 
     version: str
     manifest: Manifest
@@ -22,7 +22,7 @@ class RecordedModel(Protocol):
 
 
 class Circumstances(NamedTuple):
-    """What the records of one request have in common. `caller` is the name of an API key."""
+    """The common parts of all records of one request. `caller` is the name of an API key."""
 
     decided_at: datetime
     origin: Origin
@@ -32,7 +32,7 @@ class Circumstances(NamedTuple):
 
 
 def entry_of(decision: Decision, model: RecordedModel, policy: ServedPolicy, of: Circumstances) -> Entry:
-    """The record under a new id, sealed."""
+    """Build the record of a decision, with a new id and its commitment."""
     answer, verdict, vector = decision.answer, decision.verdict, decision.scored.vector
     manifest, inputs = model.manifest, answer["input_variables"]
     listed = Listed(

@@ -1,4 +1,4 @@
-"""The decision log as this service uses it: opened by the settings, its failures translated to problems."""
+"""Access to the decision log: opens it as configured, and translates its failures into problems."""
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ _RETRIES = retries.labels("decision_log")
 
 
 class Recording:
-    """Whether and where decisions are recorded. Everything that is asked of the log goes through here."""
+    """The decision log of this process, or none if recording is off."""
 
     def __init__(self, decision_log: DecisionLog | None) -> None:
         self._log = decision_log
@@ -36,13 +36,13 @@ class Recording:
 
     @property
     def log(self) -> DecisionLog:
-        """Raises DecisionLogOff."""
+        """The decision log. Raises DecisionLogOff if recording is off."""
         if self._log is None:
             raise DecisionLogOff
         return self._log
 
     async def record(self, entries: Sequence[Entry], ask: Ask[object]) -> None:
-        """Return when all are committed. Raises DecisionLogUnavailable: then no answer may leave."""
+        """Return when all entries are committed. Raises DecisionLogUnavailable; then no answer may be sent."""
         recorder = self.log.recorder
         try:
             await asked(recorder.record(entries, ask.deadline), ask)
@@ -53,7 +53,7 @@ class Recording:
 
 
 class TracedRecording(Recording):
-    """Recording is a span of each request that has something recorded."""
+    """Records decisions with a span in the trace of the request."""
 
     def __init__(self, decision_log: DecisionLog, traces: Tracing) -> None:
         super().__init__(decision_log)
@@ -66,7 +66,7 @@ class TracedRecording(Recording):
 
 
 async def asked(answer: Awaitable[T], ask: Ask[object]) -> T:
-    """What the log answers. Raises DecisionLogUnavailable."""
+    """Await an answer of the decision log. Raises DecisionLogUnavailable instead of LogUnavailable."""
     try:
         return await answer
     except LogUnavailable as fault:
@@ -75,15 +75,15 @@ async def asked(answer: Awaitable[T], ask: Ask[object]) -> T:
 
 
 def report(registry: CollectorRegistry, *, recording: bool) -> None:
-    """The metric that says whether this process records."""
-    Gauge(
-        "decision_log_recording", "1 while decisions are recorded, 0 where that is turned off.", registry=registry
-    ).set(recording)
+    """Register the metric that says whether this process records decisions."""
+    Gauge("decision_log_recording", "1 if decisions are recorded, 0 if recording is off.", registry=registry).set(
+        recording
+    )
 
 
 @asynccontextmanager
 async def open_recording(settings: Settings) -> AsyncIterator[Recording]:
-    """Raises AnotherLog."""
+    """Open the decision log as configured. Raises AnotherLog for the log of another installation in a demonstration."""
     if not settings.decision_log:
         log.warning("decision_log_off")
         yield Recording(None)

@@ -1,4 +1,4 @@
-"""Replay: a recorded decision made again, by what made it or by another model version."""
+"""Replays recorded decisions, with the recorded model version or with another one."""
 
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ _COMPARED = ("decision", "label", "score", "probability", "reason_codes")
 
 
 async def replayed(ask: Ask[State], record: Record) -> dict[str, Any]:
-    """Whether the recorded version and policy say the same of the recorded values, to the bit. Raises ModelGone."""
+    """Decide again with the recorded version and policy, and compare all results bit for bit. Raises ModelGone."""
     by = Deciders(await model_of(ask.state, record), await policy_of(ask.state, record), ask.deadline)
     again = await _again(by, record)
     differences = [name for name in _SAME if again[name] != record[name]]
@@ -28,10 +28,13 @@ async def replayed(ask: Ask[State], record: Record) -> dict[str, Any]:
 
 
 async def compared(ask: Ask[State], record: Record, version: str) -> dict[str, Any]:
-    """What another model version would have said, under the recorded policy. Raises ModelGone and InvalidRequest."""
+    """Decide with another model version and the recorded policy, and compare the results.
+
+    Raises ModelGone, and InvalidRequest if the record lacks an input of the version.
+    """
     model = await ask.state.past_models.version(version)
     if not model.names <= vector_of(record).keys():
-        detail = "The record does not hold every input of this version"
+        detail = "The record does not contain every input of this version"
         raise InvalidRequest(errors=[InvalidPart(pointer="query/model_version", detail=detail)])
     again = await _again(Deciders(model, await policy_of(ask.state, record), ask.deadline), record)
     return {
@@ -42,7 +45,7 @@ async def compared(ask: Ask[State], record: Record, version: str) -> dict[str, A
 
 
 async def _again(by: Deciders, record: Record) -> dict[str, Any]:
-    """What a record would say, as read from its JSON."""
+    """Decide on the recorded values and return the keys of `_SAME`, in the form that a record's JSON gives."""
     decided_at = datetime.fromisoformat(record["decided_at"])
     [decision] = await decide(by, [vector_of(record)], now=decided_at)
     said = decision.answer | {

@@ -1,1 +1,1 @@
-"""The dossier of a version: what a validator or a supervisor asks for, from artefact, log and monitoring."""
+"""The dossier of a model version for a validator or a supervisor."""

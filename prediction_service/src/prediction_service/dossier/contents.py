@@ -1,4 +1,4 @@
-"""What stands in a dossier. Every part comes from the artefact, the log or monitoring; one without content is lacking."""
+"""Builds a dossier from the artefact of a version, the decision log and monitoring, and lists the missing parts."""
 
 import re
 from collections.abc import Mapping
@@ -12,18 +12,18 @@ from shared_schemas import ModelDetails
 
 WHY_LACKING = {
     "intended_use": "the model card of the version has no section on use and limits",
-    "data": "the manifest says nothing of the training rows",
+    "data": "the manifest does not describe the training rows",
     "features": "the manifest defines no features",
     "validation": "the manifest has no measures",
     "calibration": "the manifest has no calibration",
-    "fairness": "no feature of the set has a basis by which groups could be compared, or the version is of an earlier release",
-    "population": "the version keeps no training population: it is of an earlier release",
+    "fairness": "no feature of the set has a basis to compare groups by, or the version is of an earlier release",
+    "population": "the version has no training population, because it is of an earlier release",
     "monitoring": "no decision of this version is monitored: it does not decide, or no monitor has run",
     "changes": "there is no earlier version in the registry",
-    "promotions": "no promotion of this version is written down",
+    "promotions": "no promotion of this version is recorded",
     "log_checkpoint": "decisions are not recorded, or the log has no checkpoint yet",
 }
-"""Of each part that can be without content."""
+"""The reason for each part that can be without content."""
 
 
 class Lacking(BaseModel):
@@ -34,7 +34,7 @@ class Lacking(BaseModel):
 
 
 class Changed(BaseModel):
-    """Against the version that was made before. `added` and `removed`: inputs; the others from before to now."""
+    """Changes since the previous version. `added` and `removed`: inputs. The other fields: values before and now."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,7 +47,7 @@ class Changed(BaseModel):
 
 
 class Dossier(BaseModel):
-    """A part that is null has its reason in `lacking`."""
+    """The dossier of a model version. `lacking` has the reason for each part that is null."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
@@ -70,7 +70,7 @@ class Dossier(BaseModel):
 
 
 class Sources(BaseModel):
-    """What a dossier is made from; None where there is none."""
+    """The sources of a dossier. None if a source does not exist."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -115,7 +115,7 @@ def _section(card: str, title: str) -> str | None:
 
 
 def _calibration(validation: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The slope of each way to split the rows."""
+    """The calibration slope for each way to split the rows."""
     found = {
         split: validation[split]["calibration_slope"]
         for split in ("grouped", "plain")

@@ -1,4 +1,4 @@
-"""A dossier as a page to print: escaped, without script."""
+"""Renders a dossier as an HTML page to print. Values are escaped; the page contains no script."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ _TITLES = {
     "fairness": "Fairness",
     "population": "Training population",
     "monitoring": "Monitoring",
-    "changes": "Changes since the version before",
+    "changes": "Changes since the previous version",
     "promotions": "Promotions",
     "log_checkpoint": "Checkpoint of the decision log",
     "lacking": "What is lacking",

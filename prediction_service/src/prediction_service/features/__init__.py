@@ -1,1 +1,1 @@
-"""The way to the feature service."""
+"""The client of the feature service."""

@@ -1,4 +1,4 @@
-"""What an answer of the feature service says: vectors that can be read, or the problem that it is to a caller."""
+"""Answers of the feature service, read as vectors or translated into a problem for the caller."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -24,13 +24,13 @@ from service_kit.request.ask import Ask
 log = structlog.get_logger()
 
 REFUSED = frozenset({httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN})
-"""What is answered to a credential that is not taken."""
+"""Status codes that refuse the API key."""
 
 
 class Vector(TypedDict):
-    """A vector as the store sent it, one key a feature. Whether the values are of their types is for the quality check to say.
+    """A vector as the store sent it, with one key for each feature. The quality check judges the types of its values.
 
-    `feature_timestamps`: instants of the events of those features whose event is older than `event_timestamp`.
+    `feature_timestamps`: the event timestamps of the features whose event is older than `event_timestamp`.
     """
 
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # how Pydantic configures a TypedDict
@@ -57,9 +57,9 @@ _PROBLEM = TypeAdapter(dict[str, Any])
 
 
 class Found(NamedTuple):
-    """A vector, and the request id under which it was fetched (that of the first request that shared the call).
+    """A vector and the request id of its call. If several requests shared the call, it is the id of the first one.
 
-    `digest`: of the feature set that the vector is of, None where the feature service does not say it.
+    `digest`: the digest of the vector's feature set; None if the feature service does not say it.
     """
 
     vector: Vector
@@ -68,14 +68,14 @@ class Found(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """The body of an answer, and the digest of the feature set that it names."""
+    """The body of an answer, and the digest of the feature set from its header, if any."""
 
     content: bytes
     digest: str | None
 
 
 class BatchRefused(FeatureServiceBroken):
-    """The service failed at this call: perhaps it is too long, perhaps one of its clients is the cause."""
+    """The feature service failed on this batch: it may be too long, or one of its clients may be the cause."""
 
     def __init__(self, *, too_long: bool) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class BatchRefused(FeatureServiceBroken):
 
 
 class SelectionRefused(FeatureSetMismatch):
-    """Features that were asked for are not served any more. `selection`: all that were asked for."""
+    """Some requested features are not served any more. `selection`: all requested features."""
 
     def __init__(self, selection: Sequence[str], refused: Sequence[str]) -> None:
         super().__init__(", ".join(refused))
@@ -91,7 +91,10 @@ class SelectionRefused(FeatureSetMismatch):
 
 
 def found_in(reply: Reply, client_ids: Sequence[int], ask: Ask[object]) -> dict[int, Found | Exception]:
-    """The answer about each client that has one, or whose vector cannot be read. Raises FeatureServiceBroken."""
+    """Return the vector of each client that has one, or a problem if it cannot be read.
+
+    Raises FeatureServiceBroken if the answer cannot be read, or is about other clients than those requested.
+    """
     try:
         batch = _BATCH.validate_json(reply.content)
         vectors, missing = batch["features"], batch["not_found"]
@@ -102,14 +105,14 @@ def found_in(reply: Reply, client_ids: Sequence[int], ask: Ask[object]) -> dict[
     }
     asked, said = set(client_ids), found.keys() | missing
     if not said <= asked or not found.keys().isdisjoint(missing):
-        raise FeatureServiceBroken  # an answer to another question
+        raise FeatureServiceBroken  # the answer is about other clients, or contradicts itself
     if said == asked:
         return found
     return found | {client_id: FeatureServiceBroken() for client_id in asked - said}
 
 
 def _readable(content: bytes, ask: Ask[object]) -> tuple[list[Vector], list[int]]:
-    """Those vectors of an answer that can be read, and the ids that have none."""
+    """Return the readable vectors of an answer, and the ids of clients that were not found."""
     try:
         batch = _LOOSE_BATCH.validate_json(content)
     except ValidationError as fault:
@@ -122,7 +125,7 @@ def _readable(content: bytes, ask: Ask[object]) -> tuple[list[Vector], list[int]
 
 
 def translated(fault: Exception, problem: ProblemError, ask: Ask[object]) -> ProblemError:
-    """The problem that a foreign failure is to a caller. Logs the cause, which the answer does not tell."""
+    """Return the problem to raise for this failure, and log its cause, which the caller does not see."""
     log.warning("feature_service_failed", cause=type(fault).__name__, problem=problem.type, request_id=ask.request_id)
     return problem
 
@@ -132,13 +135,13 @@ _PASSED_ON: Mapping[object, type[ProblemError]] = {
     DeadlineExceeded.type: FeatureServiceTimeout,
     FeatureServiceTimeout.type: FeatureServiceTimeout,
 }
-"""What a problem of the feature service, or of the gateway before it, is to a caller of this one."""
+"""Problem types of the feature service or its gateway, with the problem that each becomes for a caller."""
 
 _SECONDS = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
 def refusal(answer: httpx.Response, content: bytes, selection: Sequence[str] = ()) -> ProblemError:
-    """The problem that an answer other than 200 is to a caller. `selection`: the features that were asked for."""
+    """Return the problem for an answer with a status other than 200. `selection`: the requested features."""
     try:
         said = _PROBLEM.validate_json(content)
     except ValidationError:
@@ -149,7 +152,7 @@ def refusal(answer: httpx.Response, content: bytes, selection: Sequence[str] = (
         return SelectionRefused(selection, refused)
     if answer.status_code in REFUSED:
         return FeatureServiceRefusedUs()
-    # A gateway in between answers 503 when there is nothing behind it.
+    # A gateway in between answers 503 if no feature service is available behind it.
     if answer.status_code in (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS):
         problem = FeatureServiceUnavailable()
         wait = answer.headers.get("retry-after", "")
@@ -162,7 +165,7 @@ def refusal(answer: httpx.Response, content: bytes, selection: Sequence[str] = (
 
 
 def _refused(selection: Sequence[str], errors: object) -> list[str]:
-    """Those of the features that the errors of a problem point to."""
+    """The requested features that the errors of a problem point to."""
     parts = errors if isinstance(errors, list) else []
     pointers = [part.get("pointer") for part in parts if isinstance(part, dict)]
     return [name for position, name in enumerate(selection) if f"#/features/{position}" in pointers]
@@ -170,7 +173,7 @@ def _refused(selection: Sequence[str], errors: object) -> list[str]:
 
 @lru_cache(maxsize=8)
 def digest_in(header: str | None) -> str | None:
-    """That of the feature set, in the header field that names it."""
+    """The digest in the header field `Feature-Set`, or None."""
     found = _DIGEST.search(header or "")
     return found[1] if found else None
 

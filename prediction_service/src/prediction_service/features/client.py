@@ -1,4 +1,4 @@
-"""The way to the feature service: one HTTP call for all requests that wait."""
+"""The client of the feature service: waiting requests share one HTTP call."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -35,7 +35,10 @@ from shared_schemas import FeatureDefinitions
 
 
 class FeatureClient:
-    """Fetches vectors. Raises the FeatureService… problems, StoreUnavailable if the service reports that, and SelectionRefused."""
+    """Fetches vectors from the feature service.
+
+    Raises the FeatureService… problems, StoreUnavailable if the service reports it, and SelectionRefused.
+    """
 
     def __init__(
         self,
@@ -51,24 +54,24 @@ class FeatureClient:
         self._headers = [(b"Host", self._url.netloc), *_HEADERS, *credential]
         self._extensions = {"timeout": timeout.as_dict()}
         self._timeout = timeout.read or _DEFAULT_SECONDS
-        # Opens after so many calls in a row that found nobody or took too long; then one call in half a second probes.
+        # Opens after this many consecutive calls that fail to connect or time out; then one call each 0.5 s probes.
         self.breaker = CircuitBreaker(failure_threshold=_FAULTS_TO_OPEN, recovery_timeout=_OPEN_SECONDS)
         self._coalesced: Batcher[int, Found] = batcher(self._ask)
         self._most_ids = _MOST_IDS
         self._most_ids_until = 0.0
         self._refused = False
         self.selection: tuple[str, ...] | None = None
-        """The features to ask for, by name or name@version; None: all that are served, in their present versions."""
+        """The features to request, by name or name@version; None requests all served features in present versions."""
 
     async def vector(self, client_id: int, ask: Ask[object]) -> Found | None:
-        """The vector of a client. Concurrent calls share one HTTP call; the wait for one counts."""
+        """The vector of a client, or None. Concurrent lookups share one HTTP call; the timeout includes the wait."""
         try:
             return await self._coalesced.get(client_id, ask, self._timeout)
         except TimeoutError as fault:
             raise FeatureServiceTimeout from fault
 
     async def vectors(self, client_ids: Sequence[int], ask: Ask[object]) -> dict[int, Found]:
-        """The vectors of those clients that have one, by id."""
+        """The vectors of the clients that have one, by client id."""
         found = {}
         for client_id, answer in (await self._ask(list(set(client_ids)), ask)).items():
             if isinstance(answer, Exception):
@@ -77,10 +80,10 @@ class FeatureClient:
         return found
 
     async def _ask(self, client_ids: Sequence[int], ask: Ask[object]) -> dict[int, Found | Exception]:
-        """As `vectors`, and a problem in the place of each vector that cannot be read.
+        """Like `vectors`, but with a problem in the place of each vector that cannot be read.
 
-        A call that the other side takes for too long a list, or fails at, is made again in two halves. A limit that was
-        learned so holds for a minute, and is then tried again.
+        A batch that is refused as too long, or that fails, is retried as two halves. A shorter limit learned this way
+        holds for a minute.
         """
         now = asyncio.get_running_loop().time()
         most = self._most_ids if now < self._most_ids_until else _MOST_IDS
@@ -108,7 +111,7 @@ class FeatureClient:
         return await self._call("POST", self._url, orjson.dumps(question), ask, selection or ())
 
     async def definitions(self, ask: Ask[object]) -> FeatureDefinitions:
-        """The definitions that are served now, older versions of features that are retained included."""
+        """The definitions that are served now, including the retained older versions of features."""
         reply = await self._call("GET", self._definitions_url, b"", ask)
         try:
             return FeatureDefinitions.model_validate_json(reply.content)
@@ -130,7 +133,7 @@ class FeatureClient:
                 answer = await self._send(request)
                 content = await _content(answer)
         except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout) as fault:
-            if granted > self._timeout / 2:  # a service is not slow because a caller had little time left
+            if granted > self._timeout / 2:  # do not count a timeout that a short deadline of the caller caused
                 self._count_fault(fault)
             raise translated(fault, FeatureServiceTimeout(), ask) from fault
         except httpx.RemoteProtocolError as fault:
@@ -155,14 +158,14 @@ class FeatureClient:
             (b"X-Request-ID", ask.request_id.encode()),
             (b"X-Request-Timeout-Ms", b"%d" % max(1, seconds * 1000)),
         ]
-        # For the transport itself: a client's cookies, redirects and header merging would cost more than the call. And a stream
-        # instead of a content: what httpx works out about a content takes 25 us a call.
+        # Without httpx.AsyncClient: its cookies, redirects and header merging cost more than the call. With a stream
+        # instead of `content`: the headers that httpx derives from `content` take 25 us a call.
         return httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(body), extensions=self._extensions)
 
     async def check_credential(self, ask: Ask[object]) -> None:
-        """Raises FeatureServiceRefusedUs while the feature service does not take the API key of this service.
+        """Raises FeatureServiceRefusedUs while the feature service refuses the API key of this service.
 
-        Asks it only if it has refused the key the last time, and raises nothing for any other failure.
+        Sends a request only if the last answer refused the key. Other failures raise nothing.
         """
         if self._refused:
             with suppress(*_OTHER_FAILURES):
@@ -178,10 +181,10 @@ class FeatureClient:
         except (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout):
             raise
         except httpx.TransportError:
-            # A kept connection that the other side has closed meanwhile looks like this. The call only reads: ask again,
-            # not all at the same moment.
+            # Retry once: the feature service may have closed an idle connection, and the call only reads. The random
+            # delay keeps many calls from retrying at the same moment.
             _RETRIES.inc()
-            await asyncio.sleep(uniform(0, _RETRY_SECONDS))  # noqa: S311 -- nothing secret
+            await asyncio.sleep(uniform(0, _RETRY_SECONDS))  # noqa: S311 -- the delay is no secret
             return await self._transport.handle_async_request(request)
 
 
@@ -192,11 +195,11 @@ _OTHER_FAILURES = (FeatureServiceUnavailable, FeatureServiceTimeout, FeatureServ
 _DEFAULT_SECONDS = 2.0
 _RETRY_SECONDS = 0.02
 _MOST_IDS = 1000
-"""Of one call, unless the feature service takes fewer."""
+"""Maximum ids in one call, unless the feature service accepts fewer."""
 _LEARNED_SECONDS = 60.0
 _FAULTS_TO_OPEN = 20
 _OPEN_SECONDS = 0.5
-"""Short, so that a repaired feature service is used again soon; long enough to spare it a storm of retries."""
+"""Short, so that a repaired feature service is used again soon; long enough to prevent a storm of retries."""
 
 
 _HEADERS = [
@@ -207,7 +210,7 @@ _HEADERS = [
 
 
 async def _content(answer: httpx.Response) -> bytes:
-    """As it was sent: no encoding was asked for."""
+    """Return the body of an answer. It needs no decoding, because the request accepts no encoding."""
     try:
         return b"".join([part async for part in cast("httpx.AsyncByteStream", answer.stream)])
     finally:

@@ -1,4 +1,4 @@
-"""Whether the feature set that is served fits the model that decides, and which versions of features it must ask for."""
+"""Compares the served feature set with the inputs of the champion, and selects the feature versions to request."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -15,10 +15,11 @@ from shared_schemas import Feature, FeatureDefinitions
 log = structlog.get_logger()
 
 _KEPT = 64
+"""Maximum results of comparisons in the cache."""
 
 
 class Decider(Protocol):
-    """What is asked of a model here."""
+    """The parts of a model that this module needs."""
 
     @property
     def version(self) -> str: ...
@@ -28,8 +29,10 @@ class Decider(Protocol):
 
 
 class Fit(NamedTuple):
-    """`misfits`: names of inputs that the set does not serve as the model knows them. `selection`: what to ask for, None
-    where the present versions are those of the model.
+    """How a feature set fits a model.
+
+    `misfits`: names of inputs that the set does not serve in the model's version and type. `selection`: the features to
+    request; None if the present versions are those of the model.
     """
 
     misfits: tuple[str, ...]
@@ -37,10 +40,10 @@ class Fit(NamedTuple):
 
 
 class FittedFeatures:
-    """Fetches vectors that fit the champion. Raises FeatureSetMismatch for others, and what the client raises.
+    """Fetches vectors that fit the champion. Raises FeatureSetMismatch if they do not, and the errors of the client.
 
-    The served definitions are read again whenever an answer names another digest than before, and when features that were
-    asked for are not served any more.
+    Reads the served definitions again when an answer has a new digest, and when requested features are not served any
+    more.
     """
 
     def __init__(self, client: FeatureClient, champion: Callable[[], Decider | None]) -> None:
@@ -71,29 +74,32 @@ class FittedFeatures:
         return found
 
     def _forget(self, selection: Sequence[str]) -> None:
-        """Ask for what is served, whatever that is, until the answer has said what it is. Of many refusals the first counts."""
+        """Request all served features until their definitions are known. Only a selection's first refusal counts."""
         if self.client.selection == selection:
             self.client.selection = None
             self._served = None
             self._fits.clear()
 
     async def check(self, ask: Ask[object]) -> None:
-        """Raises FeatureSetMismatch while the set that is served does not fit; nothing while it is not known."""
+        """Raises FeatureSetMismatch if the served set is known and does not fit the champion."""
         try:
             served = self._served or await self._read(ask)
-        except ProblemError:  # whether the feature service answers is not asked here
+        except ProblemError:  # readiness does not depend on the feature service
             return
         await self._fits_now(served.digest, ask)
 
     def fits(self, model: Decider) -> bool:
-        """Whether the set that was served last fits a model in its present versions; True while it is not known."""
+        """Whether the requested vectors have the model's inputs in its versions; True if the set is not known."""
         if self._served is None:
             return True
         fit = self._fit(model, self._served)
         return not fit.misfits and fit.selection == self.client.selection
 
     async def _fits_now(self, digest: str | None, ask: Ask[object]) -> bool:
-        """False where the vectors have to be fetched again, in the versions that the champion reads."""
+        """False if the vectors must be fetched again, in the versions that the champion reads.
+
+        Raises FeatureSetMismatch if the set does not serve these versions.
+        """
         champion = self._champion()
         if champion is None or digest is None:
             return True
@@ -127,7 +133,7 @@ class FittedFeatures:
 
 
 def fit_of(inputs: Sequence[Feature], served: FeatureDefinitions) -> Fit:
-    """How the inputs of a model are served."""
+    """Compare the inputs of a model with the served definitions."""
     present = {feature.name: feature for feature in served.features}
     retained = {(feature.name, feature.version): feature for feature in served.retained}
     misfits, older = [], {}

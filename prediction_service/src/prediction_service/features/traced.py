@@ -1,4 +1,4 @@
-"""Calls to the feature service as parts of traces."""
+"""Tracing of the calls to the feature service."""
 
 import httpx
 
@@ -6,13 +6,13 @@ from service_kit.telemetry.tracing import Tracing, tracing
 
 
 def traced(transport: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
-    """The transport itself where nothing is traced."""
+    """Return a transport that traces its calls, or the same transport if tracing is off."""
     traces = tracing()
     return transport if traces is None else TracedTransport(transport, traces)
 
 
 class TracedTransport(httpx.AsyncBaseTransport):
-    """Each call is a span, which it tells the other side in `traceparent`."""
+    """Makes a span for each call and sends its id to the server in the header `traceparent`."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport, traces: Tracing) -> None:
         self._transport = transport
@@ -24,7 +24,7 @@ class TracedTransport(httpx.AsyncBaseTransport):
             "http.request.method": request.method,
             "server.address": url.host,
             "server.port": url.port or (443 if url.scheme == "https" else 80),
-            "url.path": url.path,  # without a client id: all calls are about many
+            "url.path": url.path,  # contains no client id: ids are in the body
         }
         with self._traces.part(f"{request.method} {url.path}", attributes, outbound=True) as part:
             request.headers.update(part.headers())

@@ -1,7 +1,7 @@
-"""HTTP/1.1 over kept connections as a transport of httpx: for calls to one service whose answers are read whole.
+"""An httpx transport for HTTP/1.1 with keep-alive, for calls to one service whose answers are read whole.
 
-The call to the feature service decides how long a prediction takes. At one call at a time this transport takes a third of
-the time of the ones that httpx can be had with; the benchmark holds it against them.
+The call to the feature service takes most of the time of a prediction. With one call at a time, this transport needs a
+third of the time of those that httpx offers; the benchmark compares them.
 """
 
 import asyncio
@@ -13,15 +13,16 @@ import httptools
 import httpx
 
 _LONGEST_ANSWER = 32 << 20
-"""Bytes, with its headers and all interim answers before it."""
+"""Maximum bytes of one answer, including its headers and all interim answers before it."""
 
 _MOST_IDLE = 32
+"""Maximum idle connections in the pool."""
 
 
 class Http1Transport(httpx.AsyncBaseTransport):
-    """Raises httpx's TransportErrors. Bounds the time to connect; the whole call is for its caller to bound.
+    """Sends requests over a pool of connections. Raises httpx's TransportErrors.
 
-    A call that is cancelled takes its connection with it.
+    Limits the time to connect; the caller limits the time of the whole call. A cancelled call closes its connection.
     """
 
     def __init__(self) -> None:
@@ -33,7 +34,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         try:
             response = await connection.exchange(request)
         except httpx.TransportError:
-            # A server that ends closes all of its connections: a retry gets a new one.
+            # A server that shuts down closes all its connections. Close the idle ones, so that a retry opens a new one.
             connection.abort()
             await self.aclose()
             raise
@@ -70,7 +71,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
 
 
 class _Connection(asyncio.Protocol):
-    """One exchange after the other. Leaves `idle` when the other side closes."""
+    """A connection for one exchange at a time. Removes itself from `idle` when the server closes it."""
 
     def __init__(self, idle: "list[_Connection]") -> None:
         self._idle = idle
@@ -123,7 +124,7 @@ class _Connection(asyncio.Protocol):
         self._fail(httpx.ReadError("the connection was closed"))
 
     def _ends_with_connection(self) -> bool:
-        """Whether the answer that is arriving has no length of its own (RFC 9112, section 6.3)."""
+        """Whether the present answer has no length and ends with the connection (RFC 9112, section 6.3)."""
         fields = [(name.lower(), value.lower()) for name, value in self._headers]
         return self._in_body and not any(
             name == b"content-length" or (name == b"transfer-encoding" and value.endswith(b"chunked"))
@@ -131,7 +132,7 @@ class _Connection(asyncio.Protocol):
         )
 
     def data_received(self, data: bytes) -> None:
-        if self._answer is None:  # nothing was asked
+        if self._answer is None:  # no request is waiting for an answer
             self.abort()
             return
         self._size += len(data)
@@ -145,7 +146,7 @@ class _Connection(asyncio.Protocol):
             self._fail(httpx.RemoteProtocolError("this is not HTTP"))
 
     def on_message_begin(self) -> None:
-        if self._answer is None or self._answer.done():  # more than was asked for: what follows is nobody's answer
+        if self._answer is None or self._answer.done():  # a second answer to one request
             self._surplus = True
             self.reusable = False
             self.abort()
@@ -165,7 +166,7 @@ class _Connection(asyncio.Protocol):
         self._in_body = False
         if self._answer is None or self._answer.done():
             return
-        if self._parser.get_status_code() < httpx.codes.OK:  # an interim answer: the final one follows
+        if self._parser.get_status_code() < httpx.codes.OK:  # an interim answer; the final one follows
             self._headers = []
             return
         self.reusable = self._parser.should_keep_alive()

@@ -1,1 +1,1 @@
-"""Scores for the clients of other servers: the Open Inference Protocol, and MLflow's scoring protocol."""
+"""Scoring with the protocols of other servers: the Open Inference Protocol V2 and MLflow's scoring protocol."""

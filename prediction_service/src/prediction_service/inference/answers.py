@@ -1,4 +1,4 @@
-"""The JSON of answers of the Open Inference Protocol V2."""
+"""Schemas of the JSON answers of the Open Inference Protocol V2."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 
 class InferenceError(BaseModel):
-    """The one form of a failure that clients of this protocol read."""
+    """The form in which clients of this protocol expect an error."""
 
     error: str
 

@@ -1,4 +1,4 @@
-"""The inputs of a model from columns of values, by the names of its features."""
+"""Converts columns of values into vectors with the inputs of a model."""
 
 from collections.abc import Mapping, Sequence
 from sys import float_info
@@ -12,13 +12,13 @@ _INT64 = 2**63
 
 
 def vectors_of(manifest: Manifest, columns: Mapping[str, Sequence[Any]], rows: int) -> list[dict[str, Any]]:
-    """One vector a row, as POST /credit_risk would read it; None is missing.
+    """Return one vector per row, equal to that of POST /credit_risk; None is a missing value.
 
-    An input without a column is missing, a feature of the set that the model does not read is ignored. Raises
-    InvalidRequest for a name that is no feature, and for a value that is not of its feature's type.
+    An input without a column is missing. A feature of the set that the model does not read is ignored. Raises
+    InvalidRequest for a column that is no feature, and for a value that does not have the type of its feature.
     """
     if not columns.keys() <= {feature.name for feature in manifest.features}:
-        raise refused("#", "There is an input that is no feature of the model")
+        raise refused("#", "An input is not a feature of the model")
     missing: Sequence[Any] = [None] * rows
     by_name: dict[str, Sequence[Any]] = {
         feature.name: _typed(feature, columns[feature.name]) if feature.name in columns else missing
@@ -31,13 +31,13 @@ def vectors_of(manifest: Manifest, columns: Mapping[str, Sequence[Any]], rows: i
 def _typed(feature: Feature, values: Sequence[Any]) -> list[Any]:
     if feature.type == "category":
         if not all(value is None or isinstance(value, str) for value in values):
-            raise refused(f"#/{feature.name}", "A category is a text")
+            raise refused(f"#/{feature.name}", "A category must be a text")
         return [value or None for value in values]
     if any(isinstance(value, str) for value in values):
         raise refused(f"#/{feature.name}", "A value is not a number")
     if not feature.whole:
         if not all(value is None or abs(value) <= float_info.max for value in values):
-            raise refused(f"#/{feature.name}", "A number is finite; NaN and null are missing")
+            raise refused(f"#/{feature.name}", "A number must be finite; NaN and null are missing values")
         return list(values)
     return [_whole(feature, value) for value in values]
 
@@ -46,5 +46,5 @@ def _whole(feature: Feature, value: float | None) -> int | None:
     if value is None:
         return None
     if not -_INT64 <= value < _INT64 or value != int(value):
-        raise refused(f"#/{feature.name}", "A value is not a whole number of 64 bits; NaN and null are missing")
+        raise refused(f"#/{feature.name}", "A value is not a 64-bit integer; NaN and null are missing values")
     return int(value)

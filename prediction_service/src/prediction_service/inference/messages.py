@@ -1,4 +1,4 @@
-"""The JSON of requests of the Open Inference Protocol V2. Keys that are not known here are ignored, as the protocol says."""
+"""Schemas of the JSON requests of the Open Inference Protocol V2. Unknown keys are ignored, as the protocol demands."""
 
 from typing import Annotated, Any, Literal
 
@@ -23,7 +23,7 @@ class InputParameters(_Message):
 
 
 class Input(_Message):
-    """`shape` is [N] or [N, 1]. `data`: the elements, or a list of one for each row."""
+    """An input tensor. `shape` is [N] or [N, 1]. `data`: one element per row, or a list of one element per row."""
 
     name: _Name
     shape: Annotated[list[int], Field(min_length=1, max_length=2)]
@@ -34,7 +34,7 @@ class Input(_Message):
 
 class OutputParameters(_Message):
     binary_data: bool | None = None
-    classification: int = Field(default=0, ge=0, le=0, description="The extension for classes is not provided.")
+    classification: int = Field(default=0, ge=0, le=0, description="0: the classification extension is not supported.")
 
 
 class WantedOutput(_Message):
@@ -43,7 +43,7 @@ class WantedOutput(_Message):
 
 
 class RequestParameters(_Message):
-    """`timeout` in microseconds; 0 is none."""
+    """The parameters of a request. `timeout` is in microseconds; 0 means no timeout."""
 
     timeout: int = Field(default=0, ge=0)
     binary_data_output: bool = False
@@ -57,12 +57,15 @@ class InferRequest(_Message):
 
 
 def read_message(body: bytes, header_length: bytes) -> tuple[InferRequest, bytes]:
-    """The JSON of a body, and the bytes after it. `header_length`: of the JSON, where only part is. Raises InvalidRequest."""
+    """Return the JSON message of a body and the bytes after it. Raises InvalidRequest.
+
+    `header_length`: the header field with the length of the JSON in bytes; empty if the whole body is JSON.
+    """
     length = len(body)
     if header_length:
         digits = header_length.isdigit() and len(header_length) <= len(str(length))
         if not digits or not 0 < int(header_length) <= length:
-            raise refused("header/Inference-Header-Content-Length", "It is not the length of the JSON in the body")
+            raise refused("header/Inference-Header-Content-Length", "This is not the length of the JSON in the body")
         length = int(header_length)
     try:
         message = InferRequest.model_validate_json(body[:length])

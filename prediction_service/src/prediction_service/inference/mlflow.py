@@ -1,4 +1,4 @@
-"""MLflow's scoring protocol, which SageMaker's containers share: /invocations, /ping, /health, /version."""
+"""Operations of MLflow's scoring protocol (also SageMaker's): /invocations, /ping, /health, /version."""
 
 import asyncio
 import re
@@ -23,11 +23,11 @@ _CODES = {
     400: "BAD_REQUEST", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "ENDPOINT_NOT_FOUND",
     413: "MAX_READ_SIZE_EXCEEDED", 429: "REQUEST_LIMIT_EXCEEDED", 503: "TEMPORARILY_UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
 }  # fmt: skip
-"""By status, those of MLflow's ErrorCode."""
+"""The MLflow ErrorCode of each status."""
 
 
 class MlflowError(BaseModel):
-    """The form of a failure that MLflow's clients read."""
+    """The form in which MLflow's clients expect an error."""
 
     error_code: str
     message: str
@@ -44,7 +44,7 @@ _PATHS = re.compile(r"/(invocations|ping|health|version)$")
 _DIALECT = Dialect(_PATHS, _failure, "application/json", MlflowError.model_json_schema())
 _ALIVE = Answer(b"\n", media_type="text/plain")
 _IN_A_THREAD = 16_384
-"""Bytes of a body from which on reading takes more than a millisecond."""
+"""Body size in bytes above which parsing takes more than 1 ms and runs in a thread."""
 
 operations = Operations[State]("MLflow scoring", dialect=_DIALECT)
 
@@ -64,21 +64,21 @@ class Predictions(BaseModel):
 
 @operations.declare("GET", "/ping", "text/plain", scope=None, problems={503: "No model is available."})
 async def ping(ask: Ask[State]) -> Answer:
-    """Whether a model can be asked."""
+    """Whether a model is available"""
     _ = ask.state.models.champion
     return _ALIVE
 
 
 @operations.declare("GET", "/health", "text/plain", scope=None, problems={503: "No model is available."})
 async def health(ask: Ask[State]) -> Answer:
-    """Whether a model can be asked."""
+    """Whether a model is available"""
     _ = ask.state.models.champion
     return _ALIVE
 
 
 @operations.declare("GET", "/version", "text/plain", scope="predict")
 async def version(_: Ask[State]) -> Answer:
-    """The version of the server."""
+    """Read the version of the server"""
     return Answer(b"1.0.0")
 
 
@@ -96,15 +96,15 @@ def _document(_: State) -> dict[str, Any]:
         400: "The request is not valid.",
         413: "The body is too large.",
         503: "No model is available.",
-        504: "Not done before the deadline of the request.",
+        504: "The request exceeded its deadline.",
     },
     document=_document,
 )
 async def invocations(ask: Ask[State], body: bytes) -> bytes:
     """Score rows of values
 
-    A column for each input, named like the feature; one that is left out is missing, and so are null, NaN, and an empty
-    text. Nothing is recorded.
+    Send one column for each input, with the name of the feature. An absent column, null, NaN and an empty text are
+    missing values. Nothing is recorded.
     """
     model = ask.state.models.champion
     if len(body) < _IN_A_THREAD:
@@ -123,5 +123,5 @@ def _read(ask: Ask[State], model: ServedModel, body: bytes) -> Sequence[Mapping[
         case b"application/json" | b"":
             table = read_json(body, most_rows)
         case _:
-            raise refused("header/Content-Type", "It is application/json or text/csv")
+            raise refused("header/Content-Type", "The content type must be application/json or text/csv")
     return vectors_of(model.manifest, table.columns, table.rows)

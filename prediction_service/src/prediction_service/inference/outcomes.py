@@ -1,4 +1,4 @@
-"""What the champion and the policy say about vectors without a client: the same decision as POST /credit_risk, to the bit."""
+"""Decides about vectors without a client. The results are bit for bit those of POST /credit_risk."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -23,12 +23,12 @@ class Outcome(NamedTuple):
 async def outcomes_of(
     state: State, model: ServedModel, vectors: Sequence[Mapping[str, Any]], deadline: float
 ) -> list[Outcome]:
-    """In the order of the vectors. Nothing is recorded. Raises DeadlineExceeded at the loop time `deadline`."""
+    """Return one outcome per vector, in order. Records nothing. Raises DeadlineExceeded at the loop time `deadline`."""
     rules = state.policies.current.rules
     try:
         async with asyncio.timeout_at(deadline):
             scored = await score(model, vectors)
-            await asyncio.sleep(0)  # tables are asked without a wait: here a deadline that has passed is noticed
+            await asyncio.sleep(0)  # scoring with tables never waits: only here can the timeout fire
     except TimeoutError as error:
         raise DeadlineExceeded from error
     model.decided(vectors, [one.probability for one in scored])

@@ -1,9 +1,9 @@
-"""The refusal of a request that one of the foreign protocols does not allow."""
+"""Refusal of invalid requests of the foreign protocols."""
 
 from service_kit.problems import InvalidRequest
 from shared_schemas import InvalidPart
 
 
 def refused(pointer: str, detail: str) -> InvalidRequest:
-    """The problem that one part of a request is; neither text holds what was sent."""
+    """Return the problem for one part of a request. The texts must not contain values of the request."""
     return InvalidRequest(errors=[InvalidPart(pointer=pointer, detail=detail)])

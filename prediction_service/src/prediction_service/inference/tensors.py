@@ -1,7 +1,8 @@
-"""Tensors of the Open Inference Protocol V2: read from JSON or from bytes, and written as either.
+"""Parses and writes tensors of the Open Inference Protocol V2, as JSON or as bytes.
 
-A request is JSON; with the header Inference-Header-Content-Length, that many bytes of JSON, and then the contents of the
-inputs that say `binary_data_size`, in their order: little-endian, each element of BYTES behind its length in four bytes.
+A request is JSON. With the header Inference-Header-Content-Length, it is that many bytes of JSON, followed by the
+contents of all inputs with `binary_data_size`, in order. They are little-endian; each element of BYTES follows its
+length in four bytes.
 """
 
 import struct
@@ -12,18 +13,18 @@ from prediction_service.inference.messages import Input
 from prediction_service.inference.refused import refused
 
 Value = float | int | str | None
-"""An element; null and NaN are None."""
+"""An element of a tensor; None for null and NaN."""
 
 _FORMATS = {
     "BOOL": "B", "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q", "UINT8": "B", "UINT16": "H", "UINT32": "I",
     "UINT64": "Q", "FP16": "e", "FP32": "f", "FP64": "d",
 }  # fmt: skip
 _LONGEST_BYTES = 4_000
-"""Of one element of BYTES. The longest name of a category has 1,000 characters."""
+"""Maximum bytes of one element of BYTES. The longest name of a category has 1,000 characters."""
 
 
 class Tensor(NamedTuple):
-    """One value a row, by the datatype that was sent."""
+    """An input tensor with one value per row. `datatype`: as in the request."""
 
     name: str
     datatype: str
@@ -31,21 +32,24 @@ class Tensor(NamedTuple):
 
 
 def read_tensors(inputs: Sequence[Input], binary: bytes, most_rows: int) -> list[Tensor]:
-    """The inputs, all of one length from 1 to `most_rows`. `binary`: what follows the JSON. Raises InvalidRequest."""
+    """Parse the inputs, which all have the same number of rows, 1 to `most_rows`. Raises InvalidRequest.
+
+    `binary`: the bytes after the JSON.
+    """
     names = {given.name for given in inputs}
     if not inputs or len(names) != len(inputs):
-        raise refused("#/inputs", "There is at least one input, and none twice")
+        raise refused("#/inputs", "There must be at least one input, and none twice")
     rows = inputs[0].shape[0]
     if not 1 <= rows <= most_rows:
-        raise refused("#/inputs/0/shape", f"A request has 1 to {most_rows} rows")
+        raise refused("#/inputs/0/shape", f"A request must have 1 to {most_rows} rows")
     tensors, start = [], 0
     for position, given in enumerate(inputs):
         pointer = f"#/inputs/{position}"
         if given.shape not in ([rows], [rows, 1]):
-            raise refused(f"{pointer}/shape", "Each input is of one shape: [N] or [N, 1], N the number of rows")
+            raise refused(f"{pointer}/shape", "The shape must be [N] or [N, 1], with the same N for all inputs")
         size = given.parameters.binary_data_size
         if (size is None) == (given.data is None):
-            raise refused(pointer, "An input has either data, or binary_data_size in its parameters")
+            raise refused(pointer, "An input must have either data, or binary_data_size in its parameters")
         if size is None:
             values = _of_json(given, rows, pointer)
         else:
@@ -53,7 +57,7 @@ def read_tensors(inputs: Sequence[Input], binary: bytes, most_rows: int) -> list
             start += size
         tensors.append(Tensor(given.name, given.datatype, values))
     if start != len(binary):
-        raise refused("#", "The bytes after the JSON are not as many as the inputs say")
+        raise refused("#", "The number of bytes after the JSON is not the sum of all binary_data_size")
     return tensors
 
 
@@ -62,7 +66,7 @@ def _of_json(given: Input, rows: int, pointer: str) -> list[Value]:
     if len(data) == rows and all(isinstance(element, list) and len(element) == 1 for element in data):
         data = [element[0] for element in data]
     if len(data) != rows:
-        raise refused(f"{pointer}/data", "It does not have as many elements as the shape says")
+        raise refused(f"{pointer}/data", "The number of elements is not that of the shape")
     fits = _FITS["BYTES" if given.datatype == "BYTES" else "FP" if given.datatype.startswith("FP") else given.datatype]
     values: list[Value] = []
     for element in data:
@@ -71,7 +75,7 @@ def _of_json(given: Input, rows: int, pointer: str) -> list[Value]:
         elif fits(element):
             values.append(int(element) if isinstance(element, bool) else element)
         else:
-            raise refused(f"{pointer}/data", "An element is not of the datatype")
+            raise refused(f"{pointer}/data", "An element does not have the datatype of the input")
     return values
 
 
@@ -93,10 +97,10 @@ def _of_bytes(datatype: str, content: bytes, rows: int, pointer: str) -> list[Va
         return _texts(content, rows, pointer)
     layout = struct.Struct(f"<{rows}{_FORMATS[datatype]}")
     if len(content) != layout.size:
-        raise refused(f"{pointer}/parameters/binary_data_size", "It is not that of the shape and the datatype")
+        raise refused(f"{pointer}/parameters/binary_data_size", "The size does not fit the shape and the datatype")
     values = layout.unpack(content)
     if datatype == "BOOL" and not set(values) <= {0, 1}:
-        raise refused(f"{pointer}", "An element of BOOL is a byte of 0 or 1")
+        raise refused(f"{pointer}", "An element of BOOL must be a byte of 0 or 1")
     return [None if value != value else value for value in values]  # noqa: PLR0124 -- only NaN differs from itself
 
 
@@ -105,11 +109,11 @@ def _texts(content: bytes, rows: int, pointer: str) -> list[Value]:
     start = 0
     for _ in range(rows):
         if start + 4 > len(content):
-            raise refused(pointer, "The elements of BYTES end too early")
+            raise refused(pointer, "There are fewer elements of BYTES than the shape says")
         (length,) = struct.unpack_from("<I", content, start)
         end = start + 4 + length
         if length > _LONGEST_BYTES or end > len(content):
-            raise refused(pointer, "An element of BYTES is longer than allowed, or than what is left")
+            raise refused(pointer, "An element of BYTES is longer than allowed, or than the remaining bytes")
         try:
             texts.append(content[start + 4 : end].decode())
         except UnicodeDecodeError as error:
@@ -121,7 +125,7 @@ def _texts(content: bytes, rows: int, pointer: str) -> list[Value]:
 
 
 class Output(NamedTuple):
-    """A tensor of an answer, of shape [N]."""
+    """An output tensor of shape [N]."""
 
     name: str
     datatype: Literal["FP64", "INT64", "BYTES"]

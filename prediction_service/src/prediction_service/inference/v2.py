@@ -1,4 +1,4 @@
-"""The Open Inference Protocol V2 over REST: what Triton's and KServe's clients ask."""
+"""Operations of the Open Inference Protocol V2 over REST, for clients of Triton and KServe."""
 
 import asyncio
 import re
@@ -33,7 +33,7 @@ from service_kit.request.dialects import Dialect, message_of
 
 
 def _failure(problem: ProblemError) -> Response:
-    # Clients of KServe read `error` only where the type is exactly this one; those of Triton expect 400 for their mistakes.
+    # KServe's clients read `error` only with exactly this media type. Triton's clients expect 400 for invalid requests.
     status = 400 if isinstance(problem, InvalidRequest) else problem.status
     return Response(
         json_bytes({"error": message_of(problem)}), status, problem.answer_headers(), media_type="application/json"
@@ -45,11 +45,11 @@ _NOT_FOUND = {404: "No such model or version.", 503: "No model is available."}
 _INFER_PROBLEMS = {
     400: "The request is not valid.",
     413: "The body is too large, as sent or decompressed.",
-    504: "Not done within `timeout`.",
+    504: "The request exceeded its deadline or its `timeout`.",
 } | _NOT_FOUND
 _LENGTH = "Inference-Header-Content-Length"
 _IN_A_THREAD = 16_384
-"""Bytes of a body from which on reading takes more than a millisecond."""
+"""Body size in bytes above which parsing takes more than 1 ms and runs in a thread."""
 
 operations = Operations[State]("Open Inference Protocol V2", "/v2", _DIALECT)
 
@@ -57,7 +57,7 @@ _OUTPUTS: Mapping[str, Any] = {"probability": "FP64", "score": "INT64", "label":
 
 
 def _served(state: State, model: str, version: str | None = None) -> ServedModel:
-    """The champion, if it has that name. Raises ModelNotFound, or ModelUnavailable."""
+    """The champion. Raises ModelNotFound if it has another name or version, and ModelUnavailable if there is none."""
     champion = state.models.champion
     if model != champion.manifest.feature_set or version not in (None, champion.version):
         raise ModelNotFound
@@ -66,7 +66,7 @@ def _served(state: State, model: str, version: str | None = None) -> ServedModel
 
 @operations.declare("GET", "", ServerMetadata, scope="predict")
 async def server_metadata(_: Ask[State]) -> bytes:
-    """Name, version and extensions of the server."""
+    """Read the name, version and extensions of the server"""
     return json_bytes(
         {"name": "prediction_service", "version": "1.0.0", "extensions": ["binary_tensor_data", "model_repository"]}
     )
@@ -74,27 +74,27 @@ async def server_metadata(_: Ask[State]) -> bytes:
 
 @operations.declare("GET", "/health/live", Health, scope=None)
 async def server_live(ask: Ask[State]) -> bytes:
-    """Whether the server runs."""
+    """Whether the server runs"""
     return json_bytes({"live": True, "ready": ask.state.models.served_champion is not None})
 
 
 @operations.declare("GET", "/health/ready", Health, scope=None, problems={503: "No model is available."})
 async def server_ready(ask: Ask[State]) -> Answer:
-    """Whether a model can be asked."""
+    """Whether a model is available"""
     ready = ask.state.models.served_champion is not None
     return Answer(json_bytes({"live": True, "ready": ready}), 200 if ready else 503)
 
 
 @operations.declare("GET", "/models", ModelNames, scope="predict")
 async def model_names(ask: Ask[State]) -> bytes:
-    """The models that can be asked."""
+    """List the available models"""
     champion = ask.state.models.served_champion
     return json_bytes({"models": [champion.manifest.feature_set] if champion else []})
 
 
 @operations.declare("POST", "/repository/index", list[IndexEntry], scope="predict")
 async def repository_index(ask: Ask[State]) -> bytes:
-    """The models that can be asked, and their versions."""
+    """List the available models and their versions"""
     champion = ask.state.models.served_champion
     entry = champion and {
         "name": champion.manifest.feature_set,
@@ -107,13 +107,13 @@ async def repository_index(ask: Ask[State]) -> bytes:
 
 @operations.declare("GET", "/models/{model}/ready", ModelReady, scope="predict", problems=_NOT_FOUND)
 async def model_ready(ask: Ask[State], model: str) -> bytes:
-    """Whether a model can be asked."""
+    """Whether this model is available"""
     return _ready(_served(ask.state, model))
 
 
 @operations.declare("GET", "/models/{model}/versions/{version}/ready", ModelReady, scope="predict", problems=_NOT_FOUND)
 async def version_ready(ask: Ask[State], model: str, version: str) -> bytes:
-    """Whether a version can be asked."""
+    """Whether this version of the model is available"""
     return _ready(_served(ask.state, model, version))
 
 
@@ -123,13 +123,13 @@ def _ready(model: ServedModel) -> bytes:
 
 @operations.declare("GET", "/models/{model}/versions/{version}", ModelMetadata, scope="predict", problems=_NOT_FOUND)
 async def version_metadata(ask: Ask[State], model: str, version: str) -> bytes:
-    """Inputs and outputs of a version."""
+    """Read the inputs and outputs of a version"""
     return _metadata(_served(ask.state, model, version))
 
 
 @operations.declare("GET", "/models/{model}", ModelMetadata, scope="predict", problems=_NOT_FOUND)
 async def model_metadata(ask: Ask[State], model: str) -> bytes:
-    """Inputs and outputs of a model."""
+    """Read the inputs and outputs of a model"""
     return _metadata(_served(ask.state, model))
 
 
@@ -167,8 +167,8 @@ def _infer_document(_: State) -> dict[str, Any]:
 async def infer(ask: Ask[State], model: str, body: bytes) -> Answer:
     """Score rows of values
 
-    One tensor of shape [N] or [N, 1] for each input, named like the feature; one that is left out is missing, and so are
-    NaN, null, and the empty text of a category. Nothing is recorded.
+    Send one tensor of shape [N] or [N, 1] for each input, with the name of the feature. An absent tensor, NaN, null,
+    and the empty text for a category are missing values. Nothing is recorded.
     """
     return await _inferred(ask, _served(ask.state, model), body)
 
@@ -184,7 +184,7 @@ async def infer(ask: Ask[State], model: str, body: bytes) -> Answer:
 async def infer_by_version(ask: Ask[State], model: str, version: str, body: bytes) -> Answer:
     """Score rows of values with a version
 
-    As without the version; only the one that decides can be asked.
+    Like the request without a version. Only the version that decides is available.
     """
     return await _inferred(ask, _served(ask.state, model, version), body)
 

@@ -1,1 +1,1 @@
-"""Monitoring at work: a process that folds decisions into counts, and what is served of them."""
+"""Monitoring of the model in use: a process that folds decisions into counts, and the answers from these counts."""

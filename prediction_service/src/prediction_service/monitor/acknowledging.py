@@ -1,4 +1,4 @@
-"""What a person says of an alarm: the reference holds, or the window since the change becomes the reference."""
+"""Closes an alarm: keeps the reference, or makes the window since the change the new reference."""
 
 from datetime import date, timedelta
 from uuid import UUID
@@ -18,7 +18,7 @@ _WINDOW = """
 _CLOSE = """
     UPDATE monitoring_alarms SET state = 'acknowledged', closed_at = now(), closed_by = $2, action = $3 WHERE id = $1
 """
-# The days that were looked at do not speak a second time.
+# Windows restart, so that the days that caused the alarm are not evidence a second time.
 _ANEW = """
     INSERT INTO monitoring_streams AS kept (model_version, stream, not_before, adopted) VALUES ($1, $2, $3, $4)
         ON CONFLICT (model_version, stream) DO UPDATE
@@ -31,17 +31,20 @@ class NoSuchAlarm(Exception):
 
 
 class NotOpen(Exception):
-    """It was acknowledged or superseded before."""
+    """The alarm was acknowledged or superseded before."""
 
 
 class NotAdoptable(Exception):
-    """The message says why the window cannot become the reference."""
+    """The window cannot become the reference. The message says why."""
 
 
 async def acknowledge(
     database: Database, alarm: UUID, said: tuple[str, str | None], reference: Reference | None, today: date
 ) -> None:
-    """`said`: the action, and the caller who chose it. Raises the exceptions above, and LogUnavailable."""
+    """Close an alarm. `said`: the action, and the name of the caller's API key.
+
+    Raises NoSuchAlarm, NotOpen, NotAdoptable and LogUnavailable.
+    """
     action, caller = said
 
     async def work(connection: asyncpg.Connection) -> None:
@@ -61,7 +64,7 @@ async def acknowledge(
 async def _window(connection: asyncpg.Connection, row: asyncpg.Record, reference: Reference | None) -> tuple[int, ...]:
     quantity = next((one for one in reference.quantities if one.name == row["stream"]), None) if reference else None
     if quantity is None:
-        raise NotAdoptable("This stream has no population that another one could replace: keep the reference.")
+        raise NotAdoptable("This stream has no reference population that a window could replace: keep the reference.")
     counts = [0] * len(quantity.counts)
     for found in await connection.fetch(_WINDOW, row["model_version"], row["stream"], row["since"]):
         counts[found["bin"]] = found["clients"]

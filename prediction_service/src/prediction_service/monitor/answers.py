@@ -1,4 +1,4 @@
-"""What is answered about a version that is watched: stability, performance, fairness, alarms."""
+"""The answers of monitoring about a version: stability, performance, fairness, alarms."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from prediction_service.monitoring.stability import BinShare, QuantityStability,
 from prediction_service.monitoring.windows import daily_counts
 
 Lacking = Literal["population", "monitor", "decisions"]
-"""Why there is nothing to tell: the version keeps no population, no monitor has run for it, nothing was decided."""
+"""Why there are no results: the version has no training population, was never monitored, or has no decisions."""
 
 AlarmState = Literal["open", "acknowledged", "superseded"]
 Action = Literal["keep_reference", "adopt_reference"]
@@ -29,7 +29,7 @@ class _Answer(BaseModel):
 
 
 class About(_Answer):
-    """`lacking` is null where there is something to tell. `folded_at`: when decisions were last counted."""
+    """The version. `lacking`: why there are no results, else null. `folded_at`: when decisions were last counted."""
 
     model_version: str
     folded_at: datetime | None
@@ -37,7 +37,10 @@ class About(_Answer):
 
 
 class Stability(About):
-    """Score and features. A stream alarms when its `log_e` reaches `log_threshold` and its change is large enough."""
+    """Stability of the score and the features.
+
+    A stream raises an alarm if its `log_e` reaches `log_threshold` and its change is large enough.
+    """
 
     alpha: float
     streams: int | None
@@ -52,7 +55,7 @@ class Compared(Comparison):
 
 
 class Performance(About):
-    """From outcomes of decisions that are as old as the horizon. `log_e` is that of calibration."""
+    """Performance on decisions at least as old as the horizon. `log_e` is the evidence about calibration."""
 
     horizon_days: int
     log_e: float | None
@@ -65,7 +68,7 @@ class Performance(About):
 
 
 class Fairness(About):
-    """Groups of the feature set against all others. A ratio is a screen, not a verdict."""
+    """Fairness of the groups of the feature set, each against all others. A ratio is a screen, not a verdict."""
 
     alpha: float
     log_threshold: float | None
@@ -73,7 +76,10 @@ class Fairness(About):
 
 
 class RaisedAlarm(_Answer):
-    """`log_e`, `size` and `severity` as it opened; `log_e_now` as last seen. `closed_by`: the caller who acknowledged it."""
+    """An alarm. `log_e`, `size` and `severity` are those at its opening; `log_e_now` is the newest evidence.
+
+    `closed_by`: the name of the API key that acknowledged it.
+    """
 
     id: str
     model_version: str
@@ -93,13 +99,13 @@ class RaisedAlarm(_Answer):
 
 
 class Alarms(_Answer):
-    """Newest first, the 1,000 newest at most."""
+    """The newest 1,000 alarms, newest first."""
 
     alarms: tuple[RaisedAlarm, ...]
 
 
 class Watched:
-    """A version and what is kept about it, read once for an answer. `decides`: it is the champion."""
+    """The stored results about a version, read once for an answer. `decides`: whether the version is the champion."""
 
     def __init__(self, tables: Tables, version: str, reference: Reference | None, *, decides: bool = True) -> None:
         self.tables = tables
@@ -127,7 +133,7 @@ class Watched:
         return {"model_version": self.version, "folded_at": folded_at, "lacking": lacking}
 
     def _not_taken_over(self, progress: Progress) -> bool:
-        """The version decides, and the monitor has not seen its promotion yet."""
+        """Whether the version is the champion, but the monitor has not processed its promotion yet."""
         return self._decides and progress.champion != self.version
 
     async def stability(self, start: date, deadline: float | None) -> Stability:
@@ -165,7 +171,7 @@ class Watched:
         )
 
     def _group(self, name: str, rows: Sequence[CountRow]) -> GroupFairness:
-        assert self.reference is not None  # noqa: S101 -- a group is one of its groups
+        assert self.reference is not None  # noqa: S101 -- groups come from the reference
         clients = [sum(row.clients for row in rows if row.bin == index) for index in range(GROUP_BINS)]
         sides = [[row for row in rows if row.bin in bins] for bins in ((0, 1), (2, 3))]
         group, others = (_moments(side) for side in sides)
@@ -202,7 +208,7 @@ def _moments(rows: Sequence[CountRow]) -> Moments:
 
 
 def first_day(today: date, days: int) -> date:
-    """Of the last `days` days, today included."""
+    """The first of the last `days` days, including today."""
     return today - timedelta(days=days - 1)
 
 

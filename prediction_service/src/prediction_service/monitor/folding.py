@@ -1,4 +1,4 @@
-"""Folds records of decisions into counts, in the order of their arrival, each once."""
+"""Folds records of decisions into counts: each record once, in the order of arrival."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ _NEWEST = "SELECT coalesce(max(arrival), 0) FROM records"
 _BOUND = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 _PASSED = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= $1"
 
-# Counted decisions by arrival, with the newest day of the client's earlier ones by the same version.
+# Counted decisions by arrival, each with the newest day of the client's earlier ones by the same version.
 _NEXT = """
     SELECT r.arrival, r.model_version, (r.decided_at AT TIME ZONE 'UTC')::date AS day, r.record,
            (before.decided_at AT TIME ZONE 'UTC')::date AS previous_day
@@ -44,16 +44,19 @@ _ADD = """
        SET clients = kept.clients + excluded.clients, log_odds = kept.log_odds + excluded.log_odds,
            squares = kept.squares + excluded.squares
 """
-# Of two processes that fold the same records, one stores nothing.
+# If two processes fold the same records, only one of them updates this row and stores counts.
 _PROCEED = "UPDATE monitoring_progress SET arrival = $1, folded_at = $3 WHERE arrival = $2 RETURNING true"
 
 _Sums = dict[tuple[str, CountKey], list[float]]
 
 
 async def settled(database: Database) -> int:
-    """The newest arrival below which no record can appear any more: transactions that may hold one have ended."""
+    """Return the newest arrival up to which no further record can appear: all transactions that may add one have ended.
+
+    Returns 0 if some of them have not ended after 5 seconds.
+    """
     [[newest]] = await database.fetch(None, _NEWEST)
-    await asyncio.sleep(_SETTLE_SECONDS)  # a number is drawn just before its transaction becomes visible as running
+    await asyncio.sleep(_SETTLE_SECONDS)  # a record has its arrival shortly before its transaction shows as running
     [[bound]] = await database.fetch(None, _BOUND)
     for _ in range(_MOST_LOOKS):
         [[passed]] = await database.fetch(None, _PASSED, bound)
@@ -64,11 +67,11 @@ async def settled(database: Database) -> int:
 
 
 class FoldedElsewhere(Exception):
-    """Another process has folded these records."""
+    """Another process has already folded these records."""
 
 
 class Rebuilt(NamedTuple):
-    """Records up to an arrival are counted again; days of which records are erased keep the counts that they have."""
+    """A rebuild: records up to the arrival `until` are counted again. Days with erased records keep their counts."""
 
     until: int = 0
     kept_days: frozenset[date] = frozenset()
@@ -83,7 +86,7 @@ class Folding:
         clock: Clock = machine_clock,
         share: float = 1.0,
     ) -> None:
-        """`share` of the time at most is spent on folding what has piled up, the database's work included."""
+        """`share`: the maximum share of time for folding a backlog, including the work of the database."""
         self._database = database
         self._populations = populations
         self._rebuilt = rebuilt
@@ -91,7 +94,7 @@ class Folding:
         self._share = share
 
     async def fold(self, arrival: int, until: int) -> int:
-        """Fold the records after `arrival`, to `until`; how many decisions were counted."""
+        """Fold the records after `arrival`, up to `until`. Return the number of counted decisions."""
         counted = 0
         while arrival < until:
             began = time.monotonic()
@@ -141,5 +144,5 @@ class Folding:
 
 
 def _recent(previous_day: date | None, day: date) -> date | None:
-    """None for a day before every window that is looked at."""
+    """The previous day, or None if it is before the start of every window."""
     return previous_day if previous_day and previous_day >= day - timedelta(days=START_DAYS) else None

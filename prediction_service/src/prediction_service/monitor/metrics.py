@@ -1,4 +1,4 @@
-"""What monitoring knows of the champion, as Prometheus metrics. Labels are streams and groups, never clients or values."""
+"""Prometheus metrics of the champion's monitoring. Labels are streams, groups and versions, never clients or values."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,26 +24,26 @@ _STABILITY_DAYS, _FAIRNESS_DAYS = 28, 365
 
 
 class MonitoringMetrics:
-    """A figure that does not exist, because there is too little to tell it from, has no sample."""
+    """The metrics of monitoring. A figure without enough data has no sample."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             return Gauge(f"prediction_monitoring_{name}", text, labels, registry=registry)
 
-        self._log_evidence = gauge("log_evidence", "Largest log e-value of a stream.", "stream")
-        self._log_threshold = gauge("log_threshold", "The log e-value at which a stream alarms.", "stream")
+        self._log_evidence = gauge("log_evidence", "Largest log e-value of the stream.", "stream")
+        self._log_threshold = gauge("log_threshold", "The log e-value at which the stream raises an alarm.", "stream")
         self._alarm = gauge("alarm", "1 while an alarm of the stream is open.", "stream", "severity")
         self._psi = gauge("psi", "Population stability index of the last 28 days.", "stream")
-        self._clients = gauge("clients", "Clients decided on in the last 28 days.", "stream")
+        self._clients = gauge("clients", "Clients with a decision in the last 28 days.", "stream")
         self._air = gauge("air", "Adverse impact ratio of the last 365 days.", "group")
         self._outcomes = gauge("outcomes", "Outcomes of matured decisions.", "model_version")
-        self._defaults = gauge("defaults", "Defaults among them.", "model_version")
+        self._defaults = gauge("defaults", "Defaults among the outcomes of matured decisions.", "model_version")
         self._auc = gauge("auc", "AUC of matured decisions.", "model_version")
-        self._ratio = gauge("observed_to_expected", "Defaults over the sum of probabilities.", "model_version")
-        self._folded = gauge("folded_timestamp_seconds", "When decisions were last counted: seconds since 1970.")
+        self._ratio = gauge("observed_to_expected", "Defaults divided by the sum of probabilities.", "model_version")
+        self._folded = gauge("folded_timestamp_seconds", "Time of the last count of decisions: seconds since 1970.")
 
     async def refresh(self, tables: Tables, models: Models, today: date) -> None:
-        """Raises LogUnavailable. Metrics keep what they had then."""
+        """Read the metrics again. Raises LogUnavailable; then they keep their values."""
         champion = models.served_champion
         if champion is None:
             return
@@ -99,7 +99,7 @@ class MonitoringMetrics:
 async def kept_up_to_date(
     metrics: MonitoringMetrics, models: Models, recording: Recording, clock: Clock
 ) -> AsyncIterator[None]:
-    """Refreshes the metrics twice a minute, off the path of requests."""
+    """Refresh the metrics twice a minute in a background task, if decisions are recorded."""
     if not recording.on:
         yield
         return
@@ -118,5 +118,5 @@ async def _refresh(metrics: MonitoringMetrics, models: Models, tables: Tables, c
             await metrics.refresh(tables, models, clock().date())
         except LogUnavailable as fault:
             log.warning("monitoring_metrics_kept", cause=fault.cause)
-        except Exception:  # a defect is logged, and the figures are read again the next time
+        except Exception:  # log the defect and try again next time
             log.exception("monitoring_metrics_failed")

@@ -1,4 +1,4 @@
-"""What became of matured decisions: figures by month, evidence about calibration, champion against challenger."""
+"""Evaluates outcomes of matured decisions: figures by month, evidence of calibration, champion against challenger."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ from prediction_service.versions.serving import ServedModel
 
 _NO_SUMS: Sums = (0.0,) * 189
 
-# In the order of decision. The outcome that was observed last holds. Whole records are of the decisions since $5 only.
+# In the order of decision. The outcome that was observed last counts. Only decisions since $5 have their record.
 _MATURED = """
     SELECT r.client_id, r.decided_at, (said.document ->> 'probability')::float8 AS probability,
            (said.document ->> 'label')::int AS label, CASE WHEN r.decided_at >= $5 THEN r.record END AS record, o.defaulted
@@ -52,7 +52,7 @@ _REPORT = """
 
 
 class Outcome(NamedTuple):
-    """A matured decision that counts. `record`: its JSON, where a challenger could have made it."""
+    """A matured decision that counts. `record`: its JSON, if the challenger existed at the time; else None."""
 
     decided_at: datetime
     probability: float
@@ -66,7 +66,7 @@ class Outcome(NamedTuple):
 
 
 class Spell(NamedTuple):
-    """Which decisions mature: those made from `first` to `last`, one a client within `horizon`."""
+    """The period of matured decisions, from `first` to `last`. Only one per client within `horizon` counts."""
 
     first: datetime
     last: datetime
@@ -74,7 +74,7 @@ class Spell(NamedTuple):
 
 
 def spell(now: datetime, horizon_days: int) -> Spell:
-    """Of the last 24 months of which decisions are as old as the horizon."""
+    """The last 24 months of decisions that are at least as old as the horizon."""
     horizon = timedelta(days=horizon_days)
     last = now - horizon
     first = months_before(last.replace(day=1, hour=0, minute=0, second=0, microsecond=0), START_MONTHS - 1)
@@ -82,7 +82,7 @@ def spell(now: datetime, horizon_days: int) -> Spell:
 
 
 def counted(rows: Iterable[Mapping[str, Any]], horizon: timedelta) -> list[Outcome]:
-    """One decision a client within the horizon, the first; in the order of decision."""
+    """The decisions that count, in the order of decision: for each client only the first within the horizon."""
     latest: dict[int, datetime] = {}
     found = []
     for row in rows:
@@ -116,7 +116,10 @@ def month_sums(decisions: Sequence[Matured], reference: Reference) -> Sums:
 
 
 def calibration(months: Iterable[tuple[date, Sums, int, int]], not_before: date, effect: float) -> Evidence:
-    """Of months with their decisions and outcomes; no start where too many outcomes are missing."""
+    """The evidence about calibration, without a start if too many outcomes are missing.
+
+    `months`: for each its first day, sums, number of decisions, and number of outcomes.
+    """
     taken = [one for one in months if one[0] >= not_before]
     decisions, outcomes = sum(one[2] for one in taken), sum(one[3] for one in taken)
     if not outcomes or outcomes < MIN_COVERAGE * decisions:
@@ -129,7 +132,7 @@ Models = tuple[ServedModel, ServedModel]
 
 
 def both_since(models: Models) -> datetime:
-    """When both existed."""
+    """The time from which both models existed."""
     return max(map(_created, models))
 
 
@@ -139,7 +142,7 @@ def _created(model: ServedModel) -> datetime:
 
 
 async def comparison(outcomes: Sequence[Outcome], models: Models, level: float) -> Comparison:
-    """On decisions whose records are there and hold every input of the challenger."""
+    """Compare the models on the decisions whose record exists and contains every input of the challenger."""
     _, challenger = models
     pairs = [(one, vector_of(orjson.loads(one.record))) for one in outcomes if one.record is not None]
     pairs = [(one, vector) for one, vector in pairs if challenger.names <= vector.keys()]
@@ -157,13 +160,13 @@ class Outcomes:
         self._database = database
 
     async def of(self, version: str, when: Spell, records_since: datetime | None) -> list[Outcome]:
-        """Of a version. Those made since `records_since` have their record."""
+        """The matured decisions of a version. Those made since `records_since` have their record."""
         origins = sorted(COUNTED_ORIGINS)
         rows = await self._database.fetch(None, _MATURED, version, origins, when.first, when.last, records_since)
         return await asyncio.to_thread(counted, rows, when.horizon)
 
     async def store(self, version: str, found: Figures, erased_days: Iterable[date], at: datetime) -> None:
-        """Months of which records are erased keep the figures that they have. `at`: when they were made."""
+        """Store the figures, made at `at`. Months with erased records keep their stored figures."""
         kept = {month_of(day) for day in erased_days}
 
         async def work(connection: asyncpg.Connection) -> None:

@@ -1,4 +1,4 @@
-"""The populations of the versions that decided: what their records are counted by."""
+"""The training populations of the versions that decided. They define the bins for counting records."""
 
 import asyncio
 import hashlib
@@ -16,7 +16,10 @@ from prediction_service.versions.folder import is_version_name
 
 @dataclass(frozen=True)
 class Population:
-    """Of the version whose manifest has this digest. `others`: the check of features that are no inputs."""
+    """The population of the version whose manifest has this digest.
+
+    `names`: the features that are not inputs of the model. `others`: their quality check.
+    """
 
     reference: Reference
     manifest_sha256: str
@@ -24,7 +27,7 @@ class Population:
     others: QualityCheck
 
     def checked(self, record: Mapping[str, Any]) -> dict[str, Value]:
-        """The recorded values of all features: None for each that is missing, failed its check or was stale."""
+        """The recorded values of all features by name; None if missing, failed or stale."""
         others = {name: record["other_variables"].get(name) for name in self.names}
         without = {*(record["qa_failure_cases"] or ()), *(record["stale"] or ()), *self.others.check(others).failed}
         values = others | record["input_variables"]
@@ -32,7 +35,7 @@ class Population:
 
 
 class Populations:
-    """Reads each version once; one that had no population is looked at again in the next round."""
+    """A cache of populations by version. After `forget_lacking`, versions without a population are read again."""
 
     def __init__(self, model_dir: Path) -> None:
         self._model_dir = model_dir
@@ -42,7 +45,7 @@ class Populations:
         self._known = {name: found for name, found in self._known.items() if found is not None}
 
     async def of(self, version: str, manifest_sha256: str | None = None) -> Population | None:
-        """None if the version keeps none, is gone, or is not the one that decided."""
+        """The population of a version; None if it has none, cannot be read, or its manifest has another digest."""
         if version not in self._known:
             self._known[version] = await asyncio.to_thread(_read, self._model_dir, version)
         found = self._known[version]

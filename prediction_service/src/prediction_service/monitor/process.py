@@ -1,4 +1,4 @@
-"""The process `python -m prediction_service monitor`: folds what was decided, looks at outcomes, opens alarms."""
+"""The process `python -m prediction_service monitor`: folds decisions, evaluates outcomes, opens alarms."""
 
 import asyncio
 import signal
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 _PATIENCE_SECONDS = 60.0
 _SHARE = 0.05
-"""Of the time, for decisions that have piled up: a busy machine's time belongs to its requests."""
+"""Maximum share of time for a backlog of decisions, because requests have priority on a busy machine."""
 _LOCK = 0x6465_6369_7368
 _CLEAR = (
     "DELETE FROM monitoring_counts WHERE day <> ALL ($1)",
@@ -38,9 +38,9 @@ _CLEAR = (
 
 
 class Monitor:
-    """One step does everything that has become due. `clock` tells when it is; by default the one of the settings.
+    """The work of the monitor; each step does everything that is due.
 
-    `share` is that of Folding.
+    `clock`: by default that of the settings. `share`: see `Folding`.
     """
 
     def __init__(self, settings: Settings, database: Database, clock: Clock | None = None, share: float = 1.0) -> None:
@@ -55,7 +55,10 @@ class Monitor:
         self._populations = Populations(settings.model_dir)
 
     async def step(self, *, outcomes: bool = False) -> int:
-        """How many decisions were counted. `outcomes`: look at them although the last look was not long ago."""
+        """Do everything that is due. Return the number of counted decisions.
+
+        `outcomes`: evaluate outcomes now, even if that is not due yet.
+        """
         self._populations.forget_lacking()
         progress = await self._tables.progress()
         erased = await self._tables.erased_days() if progress.arrival < progress.rebuild_until else frozenset()
@@ -79,11 +82,11 @@ class Monitor:
         return counted
 
     def _due(self, looked_at: datetime | None, now: datetime) -> bool:
-        """A look in the future was by a clock that has stepped back since; to wait for that time could take years."""
+        """Whether outcomes are due. Also if the last evaluation is in the future, because the clock was set back."""
         return looked_at is None or not timedelta() <= now - looked_at < self._outcomes_every
 
     async def rebuild(self) -> None:
-        """Forget all counts but those of days of which records are erased; the next step counts all records again."""
+        """Delete all counts except those of days with erased records. The next step counts all records again."""
         erased = await self._tables.erased_days()
 
         async def work(connection: asyncpg.Connection) -> None:
@@ -133,7 +136,10 @@ def source_of(settings: Settings) -> Source:
 
 
 async def run_once(settings: Settings, *, rebuild: bool = False) -> int | None:
-    """How many decisions were counted; None if another process does the work. Raises LogUnavailable."""
+    """Run one step. Return the number of counted decisions, or None if another process is the monitor.
+
+    Raises LogUnavailable.
+    """
     source = source_of(settings)
     try:
         lock = await connected(source, "prediction_service monitor")
@@ -152,7 +158,7 @@ async def run_once(settings: Settings, *, rebuild: bool = False) -> int | None:
 
 
 async def run(settings: Settings) -> None:
-    """Work until stopped. Waits while the database is unavailable or another process does the work."""
+    """Run steps until SIGTERM. Waits while the database is unavailable or another process is the monitor."""
     working = asyncio.create_task(_run(settings))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)
     with suppress(asyncio.CancelledError):
@@ -175,7 +181,7 @@ async def _run(settings: Settings) -> None:
 
 
 async def _work(settings: Settings, source: Source, lock: asyncpg.Connection) -> None:
-    """For as long as the connection lives that holds the lock."""
+    """Run steps while the connection that holds the lock is open."""
     async with open_database(source, 1) as database:
         monitor = Monitor(settings, database, share=_SHARE)
         while not lock.is_closed():

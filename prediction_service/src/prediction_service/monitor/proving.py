@@ -1,4 +1,4 @@
-"""Whether outcomes prove that a version predicts better than the one that decides."""
+"""Tests whether outcomes prove that a version predicts better than the champion."""
 
 import asyncio
 from math import log
@@ -15,7 +15,7 @@ from prediction_service.versions.serving import verified
 
 
 async def compared(settings: Settings, champion: str, version: str, level: float) -> Comparison:
-    """On the champion's matured decisions. Raises LogUnavailable and ModelRefused."""
+    """Compare a version with the champion on its matured decisions. Raises LogUnavailable and ModelRefused."""
     models = await asyncio.to_thread(_models, settings.model_dir, champion, version)
     async with open_database(source_of(settings), 1) as database:
         matured = spell(clock_of(settings)(), settings.outcome_horizon_days)
@@ -28,7 +28,7 @@ def _models(model_dir: Path, champion: str, version: str) -> Models:
 
 
 def lacking(found: Comparison, level: float) -> str | None:
-    """What is not proven, for people; None if the version is proven to be better."""
+    """Why it is not proven that the version is better, as a sentence; None if it is proven."""
     if found.better:
         return None
     if found.log_e is None:

@@ -1,4 +1,4 @@
-"""The tables of monitoring in the decision database: what was counted, what it says, what was done about it."""
+"""Reads the tables of monitoring in the decision database: progress, counts, evidence, figures, alarms."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -11,7 +11,10 @@ from prediction_service.monitoring.windows import Tally
 
 
 class Progress(NamedTuple):
-    """`arrival`: the last record that is folded; `rebuild_until`: the last one that is counted again. `champion_since` is None for the first version that was ever watched."""
+    """The progress of the monitor. `arrival`: the last folded record. `rebuild_until`: the last record to count again.
+
+    `champion_since` is None for the first version that was ever monitored.
+    """
 
     arrival: int
     rebuild_until: int
@@ -22,7 +25,10 @@ class Progress(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """Windows start on `not_before`, or with the version. `adopted`: counts that stand in for those of training."""
+    """A stream. Windows start on `not_before` or later; None: with the version.
+
+    `adopted`: counts that replace those of training as the reference.
+    """
 
     stream: str
     not_before: date | None
@@ -33,7 +39,7 @@ class Stream(NamedTuple):
 
 
 class CountRow(NamedTuple):
-    """A tally with the sums of log-odds, and of their squares, of its clients."""
+    """A tally, with the sum of the log-odds of its clients and the sum of their squares."""
 
     day: date
     previous_day: date | None
@@ -48,7 +54,7 @@ class CountRow(NamedTuple):
 
 
 _PROGRESS = "SELECT arrival, rebuild_until, folded_at, matured_at, champion, champion_since FROM monitoring_progress"
-# The first 48 bits of an id of version 7 are its instant in milliseconds.
+# The first 48 bits of a UUID of version 7 are its time in milliseconds since 1970-01-01 UTC.
 _ERASED_DAYS = """
     SELECT DISTINCT (to_timestamp(('x' || left(replace(decision_id::text, '-', ''), 12))::bit(48)::bigint / 1000.0)
                      AT TIME ZONE 'UTC')::date
@@ -57,7 +63,7 @@ _ERASED_DAYS = """
 _STREAMS = """
     SELECT stream, not_before, adopted, log_e, since, log_threshold FROM monitoring_streams WHERE model_version = $1
 """
-# Clients whose first decision on or after $3 was on one of these days.
+# The window that starts on $3: each client counts on the day of its first decision on or after $3.
 _SHOWN = """
     SELECT day, previous_day, bin, clients, log_odds, squares FROM monitoring_counts
      WHERE model_version = $1 AND stream = $2 AND day >= $3 AND (previous_day IS NULL OR previous_day < $3)
@@ -76,7 +82,7 @@ _ALARMS = """
 
 
 class Tables:
-    """Reads what monitoring keeps. Every method raises LogUnavailable; `deadline` is a time of the running loop."""
+    """Reads the tables of monitoring. Every method raises LogUnavailable. `deadline`: in loop time, or None."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -86,7 +92,7 @@ class Tables:
         return Progress(*row)
 
     async def erased_days(self) -> frozenset[date]:
-        """Days (UTC) of which records are erased."""
+        """The days in UTC with erased records."""
         return frozenset(row[0] for row in await self._database.fetch(None, _ERASED_DAYS))
 
     async def streams(self, version: str, deadline: float | None = None) -> dict[str, Stream]:
@@ -95,17 +101,17 @@ class Tables:
         return {one.stream: one._replace(adopted=tuple(one.adopted) if one.adopted else None) for one in found}
 
     async def shown(self, version: str, stream: str, start: date, deadline: float | None = None) -> Sequence[CountRow]:
-        """The window from `start`."""
+        """The rows of the window that starts on `start`."""
         return [CountRow(*row) for row in await self._database.fetch(deadline, _SHOWN, version, stream, start)]
 
     async def tallies(self, version: str, stream: str, first: date) -> Sequence[Tally]:
-        """Of all windows that start on `first` or later."""
+        """The tallies of all windows that start on `first` or later."""
         return [CountRow(*row).tally for row in await self._database.fetch(None, _SUMMED, version, stream, first)]
 
     async def months(
         self, version: str, deadline: float | None = None
     ) -> Sequence[tuple[date, tuple[float, ...], dict[str, Any]]]:
-        """Month, sums and figures, oldest first."""
+        """Month, sums and figures of each month, oldest first."""
         rows = await self._database.fetch(deadline, _MONTHS, version)
         return [(row["month"], tuple(row["sums"]), orjson.loads(row["figures"])) for row in rows]
 
@@ -114,7 +120,7 @@ class Tables:
         return orjson.loads(rows[0]["report"]) if rows else None
 
     async def alarms(self, state: str | None, deadline: float | None = None) -> Sequence[dict[str, Any]]:
-        """Newest first, the 1,000 newest at most."""
+        """The newest 1,000 alarms, newest first."""
         rows = await self._database.fetch(deadline, _ALARMS, state)
         return [
             dict(row) | {"id": str(row["id"]), "largest": orjson.loads(row["largest"]) if row["largest"] else None}

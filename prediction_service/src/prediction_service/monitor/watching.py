@@ -1,4 +1,4 @@
-"""Evaluates the streams of the champion: evidence since when, and alarms that open and close."""
+"""Evaluates the streams of the champion: stores evidence, opens alarms, and supersedes alarms of other versions."""
 
 import asyncio
 from collections.abc import Sequence
@@ -42,14 +42,14 @@ _OPEN = """
 
 
 def reference_counts(quantity: Quantity, stream: Stream | None) -> Quantity:
-    """The quantity with the reference that was adopted, where one was."""
+    """The quantity with its adopted reference, or unchanged if none was adopted."""
     if stream is None or stream.adopted is None or len(stream.adopted) != len(quantity.counts):
         return quantity
     return quantity.adopted(stream.adopted)
 
 
 def starts_from(champion_since: date | None, stream: Stream | None) -> date:
-    """The first day that windows of a stream may start on."""
+    """The first day on which a window of the stream may start."""
     return max(champion_since or date.min, (stream.not_before if stream else None) or date.min)
 
 
@@ -60,9 +60,9 @@ class Watching:
         self._tables = Tables(database)
 
     async def follow(self, champion: str, today: date) -> Progress:
-        """Take over a promotion: alarms of other versions are superseded, and windows start with the new version.
+        """Process a promotion: supersede the alarms of other versions, and restart windows with the new version.
 
-        One that was taken over in the future, by a clock that has stepped back since, is taken over again today.
+        If the stored promotion is in the future, because the clock was set back, it is processed again today.
         """
         progress = await self._tables.progress()
         if progress.champion == champion and (progress.champion_since or today) <= today:
@@ -77,7 +77,7 @@ class Watching:
         return progress._replace(champion=champion, champion_since=since)
 
     async def evaluate(self, champion: str, reference: Reference, today: date) -> None:
-        """Evidence and alarms of the streams that decisions feed."""
+        """Update evidence and alarms of the streams of decisions: score, features and groups."""
         progress, streams = await self._tables.progress(), await self._tables.streams(champion)
         for quantity in reference.quantities:
             kept = streams.get(quantity.name)
@@ -98,7 +98,7 @@ class Watching:
             await self._said(champion, group.name, (evidence, threshold), impact_alarm(group.name, evidence, threshold))
 
     async def calibration(self, champion: str, evidence: Evidence, streams: int) -> None:
-        """Evidence and alarm of the outcomes; `evidence` without a start where it is not to be trusted."""
+        """Update evidence and alarm of calibration. `evidence` has no start if too many outcomes are missing."""
         threshold = monthly_threshold(streams)
         alarm = None
         if evidence.since is not None and evidence.log_e >= threshold:
@@ -119,7 +119,7 @@ class Watching:
 
         async def work(connection: asyncpg.Connection) -> None:
             if await connection.fetchval(_ACKNOWLEDGED_SINCE, champion, stream, evidence.since):
-                return  # while this was computed: it would open the alarm again that was just closed
+                return  # acknowledged during the computation: do not open the closed alarm again
             await connection.execute(_EVIDENCE, champion, stream, log_e, evidence.since, threshold)
             if log_e is not None:
                 await connection.execute(_NOW, champion, stream, log_e)

@@ -1,1 +1,1 @@
-"""Statistics of a model in use: stability, calibration, performance, comparison and fairness. Pure functions, no I/O."""
+"""Statistics for a model in use: stability, calibration, performance, comparison, fairness. Pure functions, no I/O."""

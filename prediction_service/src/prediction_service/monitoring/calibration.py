@@ -1,4 +1,4 @@
-"""Calibration: do probabilities of default still hold? Evidence from months of outcomes, and the regression that shows how."""
+"""Calibration of probabilities of default: evidence of a change from months of outcomes, and calibration regression."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -15,10 +15,10 @@ POINTS = tuple((a, b) for b in SLOPES for a in SHIFTS)
 TOLERATED = tuple(index for index, (a, b) in enumerate(POINTS) if abs(a) <= 0.1 and abs(b - 1) <= 0.25)
 START_MONTHS = 24
 MIN_COVERAGE = 0.95
-"""Share of matured decisions that need an outcome: below it the missing ones may be what speaks."""
+"""Minimum share of matured decisions with an outcome. Below it, missing outcomes may explain the evidence."""
 
 CLOSEST = 1e-6
-"""Probabilities are held this far from 0 and 1, where log-odds end."""
+"""Minimum distance of probabilities from 0 and 1, where log-odds are infinite."""
 
 _LOG_WEIGHTS = tuple(
     log((1 / len(SHIFTS) if b == 1 else 0) + (1 / len(SLOPES) if a == 0 else 0) + 1 / len(POINTS)) - log(3)
@@ -30,7 +30,7 @@ Sums = tuple[float, ...]
 
 
 class Month(NamedTuple):
-    """Outcomes by the month of their decision (its first day)."""
+    """The sums of outcomes by the month of their decision. `month`: its first day."""
 
     month: date
     sums: Sums
@@ -46,7 +46,7 @@ def log_odds(probability: float) -> float:
 
 
 def outcome_sums(probability: float, defaulted: bool, mean_log_odds: float) -> Sums:
-    """What one outcome adds to the sums of its month."""
+    """The contribution of one outcome to the sums of its month."""
     distance = log_odds(probability) - mean_log_odds
     terms = [mean_log_odds + a + b * distance for a, b in POINTS]
     return tuple(z - log1p(exp(z)) for z in terms) if defaulted else tuple(-log1p(exp(z)) for z in terms)
@@ -57,7 +57,7 @@ def added(parts: Iterable[Sums]) -> Sums:
 
 
 def calibration_evidence(sums: Sums, outcome_design_effect: float) -> float:
-    """log E against all points within the tolerance (a harmless shift of 0.1 or slope of 0.75 to 1.25) at once."""
+    """log E against all tolerated points at once: a shift of at most 0.1 and a slope of 0.75 to 1.25 are harmless."""
     scaled = [value / outcome_design_effect for value in sums]
     return log_sum_exp([w + value for w, value in zip(_LOG_WEIGHTS, scaled, strict=True)]) - max(
         scaled[index] for index in TOLERATED
@@ -95,7 +95,7 @@ class Estimate(NamedTuple):
 
 
 class Regression(NamedTuple):
-    """Logistic regression of outcomes on log-odds - m; `intercept` is less m, so that (0, 1) is calibrated."""
+    """Logistic regression of outcomes on log-odds - m. m is subtracted from `intercept`: calibrated means (0, 1)."""
 
     intercept: Estimate
     slope: Estimate
@@ -104,7 +104,7 @@ class Regression(NamedTuple):
 def calibration_regression(
     probabilities: Sequence[float], defaulted: Sequence[bool], mean_log_odds: float
 ) -> Regression | None:
-    """By Newton steps. None if no finite maximum is found: one probability for all, or outcomes that it separates."""
+    """Fit by Newton steps. None without a finite maximum: all probabilities equal, or outcomes perfectly separated."""
     x = [log_odds(p) - mean_log_odds for p in probabilities]
     defaults, others = sum(defaulted), len(defaulted) - sum(defaulted)
     if not defaults or not others:

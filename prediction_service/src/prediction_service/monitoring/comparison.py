@@ -1,4 +1,4 @@
-"""Champion against challenger on the same decisions: evidence that the challenger predicts better, and whom they part on."""
+"""Compares champion and challenger on the same decisions: evidence of a better prediction, and the swap set."""
 
 from collections.abc import Iterable, Sequence
 from math import log, log1p
@@ -14,14 +14,14 @@ from prediction_service.monitoring.ranking import auc_difference
 BETS = (0.05, 0.1, 0.2, 0.4)
 LARGEST_GAIN = log(4)
 LEVEL = 0.05
-"""The error level of `better`: E >= 1 / LEVEL."""
+"""Level of error of `better`: it needs E >= 1 / LEVEL."""
 
 AUC_MARGIN = -0.02
-"""The lower limit of the difference of AUC has to exceed it."""
+"""`better` needs a lower limit of the difference of AUC above this margin."""
 
 
 class Compared(NamedTuple):
-    """A decision by the champion with the challenger's answer on the same inputs. `flags`: label 1."""
+    """Probabilities of default by champion and challenger on the same inputs. `…_flags`: the label is 1."""
 
     champion: float
     challenger: float
@@ -35,7 +35,7 @@ class _Answer(BaseModel):
 
 
 class Cell(_Answer):
-    """Clients on whom both models say what the cell is named for, and what came of them."""
+    """A cell of the swap set: clients by the labels of both models, and their outcomes."""
 
     clients: int
     outcomes: int
@@ -45,9 +45,10 @@ class Cell(_Answer):
 
 
 class SwapSet(_Answer):
-    """`swap_in`: only the champion flags; `swap_out`: only the challenger. `difference`: default rate in less out.
+    """`swap_in`: only the champion flags. `swap_out`: only the challenger flags.
 
-    Flagged clients without a loan have no outcome: mind the coverage of each cell.
+    `difference`: the default rate of `swap_in` minus that of `swap_out`. Flagged clients without a loan have no
+    outcome, so consider the coverage of each cell.
     """
 
     both_pass: Cell
@@ -59,7 +60,10 @@ class SwapSet(_Answer):
 
 
 class Comparison(_Answer):
-    """`log_e` is null without any outcome, `auc_difference` (challenger less champion) under 30 defaults or others."""
+    """A comparison of challenger and champion. `log_e` is null without outcomes.
+
+    `auc_difference`: challenger minus champion; null with fewer than 30 defaults or fewer than 30 others.
+    """
 
     outcomes: int
     log_e: float | None
@@ -69,14 +73,14 @@ class Comparison(_Answer):
 
 
 def gain(champion: float, challenger: float, defaulted: bool) -> float:
-    """What the challenger gains in log loss on one outcome, clipped to plus or minus ln 4."""
+    """The reduction of log loss by the challenger on one outcome, clipped to plus or minus ln 4."""
     p, q = clipped(champion), clipped(challenger)
     difference = log(q) - log(p) if defaulted else log1p(-q) - log1p(-p)
     return min(LARGEST_GAIN, max(-LARGEST_GAIN, difference))
 
 
 def comparison_evidence(gains: Iterable[float]) -> float:
-    """log E against "the challenger's expected log loss is not lower": the mean of four capital processes that bet on it."""
+    """log E against "the expected log loss of the challenger is not lower": the mean of four capital processes."""
     capital = [0.0] * len(BETS)
     for found in gains:
         capital = [value + log1p(bet * found) for value, bet in zip(capital, BETS, strict=True)]
@@ -84,7 +88,7 @@ def comparison_evidence(gains: Iterable[float]) -> float:
 
 
 def compare(decisions: Sequence[Compared], level: float = LEVEL) -> Comparison:
-    """In the order of decision; outcomes have to be mature."""
+    """Compare the models on matured decisions, given in the order of decision."""
     known = [found for found in decisions if found.defaulted is not None]
     outcomes = [bool(found.defaulted) for found in known]
     log_e = comparison_evidence(gain(one.champion, one.challenger, y) for one, y in zip(known, outcomes, strict=True))

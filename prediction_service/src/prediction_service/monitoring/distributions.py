@@ -1,4 +1,4 @@
-"""Quantiles of chi-square and the intervals for rates that monitoring reports."""
+"""Quantiles of the chi-square distribution, and confidence intervals for rates."""
 
 from math import exp, isfinite, lgamma, log, sqrt
 from statistics import NormalDist
@@ -17,7 +17,10 @@ class Interval(NamedTuple):
 
 
 def regularized_gamma(a: float, x: float) -> float:
-    """P(a, x), the lower incomplete gamma function over gamma(a): series (DLMF 8.11.4) or continued fraction (8.9.2)."""
+    """P(a, x), the lower incomplete gamma function divided by gamma(a).
+
+    Computed by series (DLMF 8.11.4) or continued fraction (DLMF 8.9.2).
+    """
     if x <= 0:
         return 0.0
     front = exp(a * log(x) - x - lgamma(a))
@@ -35,7 +38,7 @@ def _series(a: float, x: float) -> float:
 
 
 def _continued_fraction(a: float, x: float) -> float:
-    """By the modified method of Lentz (Thompson and Barnett 1986)."""
+    """The continued fraction by the modified method of Lentz (Thompson and Barnett 1986)."""
     b = x + 1 - a
     c = 1 / _TINY
     d = value = 1 / b
@@ -53,7 +56,7 @@ def _continued_fraction(a: float, x: float) -> float:
 
 
 def chi2_quantile(probability: float, degrees: float) -> float:
-    """The value that a chi-square variable stays below with this probability, by Newton steps kept inside a bracket."""
+    """The quantile of the chi-square distribution, by Newton steps inside a bracket. Raises ValueError."""
     if not (0 < probability < 1 and degrees > 0 and isfinite(degrees)):
         raise ValueError("a quantile needs a probability inside (0, 1) and positive degrees of freedom")
     half = degrees / 2
@@ -73,7 +76,7 @@ def chi2_quantile(probability: float, degrees: float) -> float:
 
 
 def wilson(hits: float, trials: float) -> Interval:
-    """Score interval of a rate (Wilson 1927). Counts may be fractions, after division by a design effect."""
+    """The score interval of a rate (Wilson 1927). Counts divided by a design effect may be fractions."""
     rate = hits / trials
     square = Z95 * Z95
     middle = (hits + square / 2) / (trials + square)
@@ -85,7 +88,7 @@ def wilson(hits: float, trials: float) -> Interval:
 
 
 class Rate(NamedTuple):
-    """Hits among trials, with at least one trial."""
+    """A rate of hits among trials. There is at least one trial."""
 
     hits: float
     trials: float
@@ -100,7 +103,7 @@ class Rate(NamedTuple):
 
 
 def newcombe(first: Rate, second: Rate) -> Interval:
-    """Of the difference first - second of independent rates (Newcombe 1998, method 10: from both Wilson intervals)."""
+    """The interval of first - second for independent rates, from both Wilson intervals (Newcombe 1998, method 10)."""
     (low1, high1), (low2, high2) = first.interval, second.interval
     difference = first.value - second.value
     return Interval(
@@ -110,9 +113,9 @@ def newcombe(first: Rate, second: Rate) -> Interval:
 
 
 def ratio_interval(first: Rate, second: Rate) -> tuple[float, float | None]:
-    """Of the ratio first / second of independent rates: MOVER-R (Donner and Zou 2012) on Wilson limits.
+    """The interval of first / second for independent rates: MOVER-R (Donner and Zou 2012) on Wilson limits.
 
-    The upper limit is None where the second rate may be zero.
+    The upper limit is None if the second rate may be zero.
     """
     (low1, high1), (low2, high2) = first.interval, second.interval
     p1, p2 = first.value, second.value

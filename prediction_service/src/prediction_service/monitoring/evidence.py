@@ -1,4 +1,4 @@
-"""Evidence that a stream has changed, as the natural logarithm of an e-value; what it takes to alarm."""
+"""Evidence that a stream has changed, as the natural logarithm of an e-value, and the thresholds for alarms."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from prediction_service.monitoring.windows import START_DAYS, Window
 
 ALPHA = 0.05
-"""Expected false alarms a year, over all streams together, if nothing changes."""
+"""Expected false alarms per year over all streams together, if nothing changes."""
 
 START_MONTHS = 12
 PRIOR_CLIENTS = 300
@@ -26,20 +26,20 @@ class Evidence(NamedTuple):
 
 
 def daily_threshold(streams: int, alpha: float = ALPHA) -> float:
-    """For a stream that starts an e-process every day: log(365 M / alpha)."""
+    """The threshold of log E for a stream that starts an e-process every day: log(365 M / alpha)."""
     return log(START_DAYS * streams / alpha)
 
 
 def monthly_threshold(streams: int, alpha: float = ALPHA) -> float:
-    """For a stream that starts one every month: log(12 M / alpha)."""
+    """The threshold of log E for a stream that starts an e-process every month: log(12 M / alpha)."""
     return log(START_MONTHS * streams / alpha)
 
 
 class StabilityTest:
-    """The Bayes factor of "another distribution" against "that of the reference, itself a sample".
+    """The Bayes factor of "another distribution" against "the distribution of the reference, which is itself a sample".
 
-    Counts are divided by the design effect d. The null is Dirichlet with a = 1/2 + r/d; the alternative has the same shares
-    with at most 300 clients' weight and an eighth of the reference's.
+    Counts are divided by the design effect d. The null is Dirichlet with a = 1/2 + r/d. The alternative has the same
+    shares with the weight of at most 300 clients, and at most an eighth of the reference's weight.
     """
 
     def __init__(self, reference: Sequence[int], design_effect: float) -> None:
@@ -75,16 +75,16 @@ def strongest(evidences: Iterable[tuple[date, float]]) -> Evidence:
 
 
 class Favourable(NamedTuple):
-    """Clients of one side of a comparison, and how many of them were decided favourably (label 0)."""
+    """The number of clients on one side of a comparison, and the number of favourable decisions (label 0)."""
 
     clients: float
     favourable: float
 
 
 def impact_evidence(group: Favourable, others: Favourable, design_effect: float) -> float:
-    """log E against the null that the group's favourable rate is at least four fifths of the others'.
+    """log E against the null that the group's favourable rate is at least four fifths of the others' rate.
 
-    Mixture of the binomials over Jeffreys' prior on each side, against the largest likelihood under the null.
+    E is the mixture of the binomials over Jeffreys' prior on each side, over the largest likelihood under the null.
     """
     sides = [(side.clients / design_effect, side.favourable / design_effect) for side in (group, others)]
     mixture = sum(lgamma(x + 0.5) + lgamma(n - x + 0.5) - lgamma(n + 1) - log(pi) for n, x in sides)
@@ -100,7 +100,7 @@ def _largest_likelihood(group: tuple[float, float], others: tuple[float, float])
 
 
 def _rate_on_the_border(group: tuple[float, float], others: tuple[float, float]) -> float:
-    """The others' rate of largest likelihood if the group's is exactly 0.8 of it (Miettinen and Nurminen 1985)."""
+    """The others' rate of largest likelihood if the group's rate is exactly 0.8 of it (Miettinen and Nurminen 1985)."""
     (n1, x1), (n2, x2) = group, others
     hits = x1 + x2
     a = FOUR_FIFTHS * (n1 + n2)

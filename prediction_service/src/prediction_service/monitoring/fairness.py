@@ -1,4 +1,4 @@
-"""Fairness by group: adverse impact ratio and difference of log-odds, with intervals, and the evidence of an alarm."""
+"""Fairness by group: adverse impact ratio and difference of log-odds with intervals, and evidence for alarms."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -14,13 +14,13 @@ from prediction_service.monitoring.stability import Alarm, State
 from prediction_service.monitoring.windows import Window
 
 MIN_CLIENTS = 30
-"""Clients that each side of a comparison needs."""
+"""Minimum clients on each side of a comparison."""
 
 GROUP_BINS = 4
 
 
 class Moments(NamedTuple):
-    """Clients of a side, with the sum and the sum of squares of their log-odds."""
+    """The number of clients on one side, with the sum and the sum of squares of their log-odds."""
 
     clients: int
     total: float
@@ -28,7 +28,7 @@ class Moments(NamedTuple):
 
 
 def group_bin(in_group: bool, label: int) -> int:
-    """Where a decision counts in a group's stream: group x label."""
+    """The bin of a decision in a group's stream: group x label."""
     return (0 if in_group else 2) + label
 
 
@@ -44,7 +44,7 @@ def strongest_impact(windows: Iterable[Window], design_effect: float) -> Evidenc
 
 
 def impact_alarm(name: str, evidence: Evidence, log_threshold: float) -> Alarm | None:
-    """Its severity is `small`: the size of an adverse impact is its ratio, for people to judge."""
+    """The alarm, or None below the threshold. Its severity is always `small`, because people must judge the ratio."""
     if evidence.since is None or evidence.log_e < log_threshold:
         return None
     return Alarm(
@@ -59,7 +59,10 @@ def impact_alarm(name: str, evidence: Evidence, log_threshold: float) -> Alarm |
 
 
 def adverse_impact_ratio(group: Favourable, others: Favourable, design_effect: float) -> WithInterval | None:
-    """Favourable rate of the group over that of the others. None under 30 clients, or if no other passed."""
+    """The favourable rate of the group divided by that of the others.
+
+    None with fewer than 30 clients on a side, or if no other client has a favourable decision.
+    """
     if min(group.clients, others.clients) < MIN_CLIENTS or others.favourable == 0:
         return None
     one, two = (Rate(side.favourable / design_effect, side.clients / design_effect) for side in (group, others))
@@ -68,9 +71,9 @@ def adverse_impact_ratio(group: Favourable, others: Favourable, design_effect: f
 
 
 def standardized_mean_difference(group: Moments, others: Moments, design_effect: float) -> WithInterval | None:
-    """Mean log-odds of the group less that of the others, over their pooled deviation; positive is riskier.
+    """Mean log-odds of the group minus that of the others, divided by the pooled standard deviation.
 
-    None under 30 clients, or if all have one log-odds.
+    A positive value means a riskier group. None with fewer than 30 clients on a side, or if all log-odds are equal.
     """
     if min(group.clients, others.clients) < MIN_CLIENTS:
         return None
@@ -88,7 +91,7 @@ def _spread(side: Moments) -> float:
 
 
 class GroupFairness(BaseModel):
-    """Of a group against all others whose value is known, over the days shown."""
+    """Fairness of a group compared with all other clients whose value is known, over the days shown."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -104,7 +107,7 @@ class GroupFairness(BaseModel):
 
 
 class Shown(NamedTuple):
-    """A group's window over the days shown: counts by group x label, and the log-odds of both sides if they are at hand."""
+    """A group's window over the days shown: counts by group x label, and the moments of both sides, if known."""
 
     counts: Sequence[int]
     moments: tuple[Moments, Moments] | None

@@ -1,4 +1,4 @@
-"""Performance of a version over a period: what its decisions foretold against what came of them."""
+"""Performance of a version over a period: its probabilities compared with the outcomes."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from prediction_service.monitoring.ranking import auc, expected_auc, kolmogorov_
 from prediction_service.monitoring.reference import Reference
 
 MIN_CLASS = 30
-"""Defaults, and others, that figures about ranking and calibration need."""
+"""Minimum defaults, and minimum others, for figures about ranking and calibration."""
 
 MIN_RATE = 30
-"""Outcomes that a rate needs."""
+"""Minimum outcomes for a rate."""
 
 Figure = Literal["auc", "ks", "intercept", "slope", "brier", "observed_to_expected", "expected_auc"]
 
 
 class Matured(NamedTuple):
-    """A decision as old as the horizon. `defaulted` is None while its outcome is not known."""
+    """A decision at least as old as the horizon. `defaulted` is None while its outcome is unknown."""
 
     probability: float
     defaulted: bool | None
@@ -34,7 +34,7 @@ class _Answer(BaseModel):
 
 
 class WithInterval(_Answer):
-    """With the limits of a 95 % interval; null where it does not exist."""
+    """A value with the limits of its 95 % interval. A limit is null if it does not exist."""
 
     value: float
     low: float | None
@@ -47,14 +47,14 @@ class WithError(_Answer):
 
 
 class Ks(_Answer):
-    """`useless_ks`: what a score without any information has on average."""
+    """The Kolmogorov-Smirnov statistic. `useless_ks`: the mean for a score without any information."""
 
     value: float
     useless_ks: float
 
 
 class Decile(_Answer):
-    """Outcomes of one bin of the version's score. The rate is null under 30 outcomes."""
+    """Outcomes in one bin of the version's score. The rate is null with fewer than 30 outcomes."""
 
     upto: float | None
     outcomes: int
@@ -64,7 +64,7 @@ class Decile(_Answer):
 
 
 class Period(_Answer):
-    """Figures that need more outcomes than there are are null, and named in `too_few`."""
+    """Performance over a period. Figures without enough outcomes are null, and `too_few` names them."""
 
     month: str | None
     decisions: int
@@ -83,7 +83,7 @@ class Period(_Answer):
 
 
 def performance(decisions: Sequence[Matured], reference: Reference, month: date | None = None) -> Period:
-    """Of the matured decisions of a month, or of all of them (month None)."""
+    """Performance of the given matured decisions. `month`: their month; None if they are of all months."""
     known = [(p, y) for p, y in decisions if y is not None]
     probabilities, outcomes = [p for p, _ in known], [y for _, y in known]
     defaults = sum(outcomes)
@@ -138,7 +138,7 @@ def _brier(probabilities: Sequence[float], outcomes: Sequence[bool]) -> WithErro
 
 
 def deciles(probabilities: Sequence[float], outcomes: Sequence[bool], edges: Sequence[float]) -> tuple[Decile, ...]:
-    """On the edges of the score in training, so that months can be compared."""
+    """Outcomes by the bins of the score in training, so that months are comparable."""
     bins: list[list[tuple[float, bool]]] = [[] for _ in range(len(edges) + 1)]
     for p, y in zip(probabilities, outcomes, strict=True):
         bins[bisect_left(edges, p)].append((p, y))
@@ -157,7 +157,7 @@ def _decile(upto: float | None, rows: Sequence[tuple[float, bool]]) -> Decile:
 
 
 def rate_with_interval(hits: int, trials: int) -> WithInterval | None:
-    """With Wilson's interval; None under 30 trials."""
+    """A rate with Wilson's interval; None with fewer than 30 trials."""
     if trials < MIN_RATE:
         return None
     rate = Rate(hits, trials)

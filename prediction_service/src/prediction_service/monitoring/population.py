@@ -18,15 +18,15 @@ from prediction_service.monitoring.reference import (
 )
 
 FEW_VALUES = 10
-"""A quantity with at most so many distinct values has a bin for each."""
+"""Maximum distinct values of a quantity with one bin for each value."""
 
 MAX_HISTOGRAM = 1_000
 ELDERLY = 62
-"""Years: 12 CFR 1002.2(o)."""
+"""Age in years from which a client is elderly (12 CFR 1002.2(o))."""
 
 
 class Column(NamedTuple):
-    """Values of a feature, one a training row, checked. `categories` is None for numbers and flags."""
+    """Checked values of a feature, one per training row. `categories` is None for numbers and flags."""
 
     name: str
     values: Sequence[Value]
@@ -34,7 +34,7 @@ class Column(NamedTuple):
 
 
 class FeatureBasis(NamedTuple):
-    """Of a feature of the set, used by the model or not: what decides whether fairness is watched by it."""
+    """The parts of a feature's definition that determine its fairness groups. The model need not use the feature."""
 
     name: str
     type: Literal["integer", "number", "flag", "category"]
@@ -44,7 +44,7 @@ class FeatureBasis(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """One client a row. `persons` are None if unknown: then each client counts as a person of its own.
+    """The training rows, one client per row. `persons` is None if unknown; then each client is a separate person.
 
     `probabilities` are those of the final model for kind `tables`, and out-of-fold ones for kind `joblib`.
     """
@@ -56,7 +56,7 @@ class TrainingRows:
 
 
 def build_reference(rows: TrainingRows, features: Sequence[Column], groups: Sequence[Group]) -> Reference:
-    """Raises ValueError without rows, if the columns differ in length, or if the names of streams repeat."""
+    """Build the reference. Raises ValueError without rows, for columns of unequal length, or repeated stream names."""
     if not rows.probabilities:
         raise ValueError("there are no training rows")
     persons = rows.persons if rows.persons is not None else range(len(rows.probabilities))
@@ -77,9 +77,10 @@ def build_reference(rows: TrainingRows, features: Sequence[Column], groups: Sequ
 
 
 def fairness_groups(features: Iterable[FeatureBasis]) -> tuple[Group, ...]:
-    """Age of 62 or more for ages in numbers; each category, or flag = 1, of a feature of another basis.
+    """Return the fairness groups of all features with a basis.
 
-    The group of the first age is `age_62`; a further one is named after its feature.
+    A numeric age has one group: 62 or older. Other features have one group per category, or one for flag = 1. The group
+    of the first age is `age_62`; that of a further age has the name of its feature.
     """
     groups = [group for feature in features for group in _groups_of(feature)]
     ages = [group for group in groups if group.at_least is not None]
@@ -100,7 +101,10 @@ def _groups_of(feature: FeatureBasis) -> Iterable[Group]:
 
 
 def edges_of(values: Sequence[Value]) -> tuple[float, ...]:
-    """Each value if there are at most ten, else the quantiles k/10: the smallest value that k/10 of the rows do not exceed."""
+    """Return all distinct values if there are at most ten, else the deciles.
+
+    Decile k is the smallest value that k/10 of the rows do not exceed.
+    """
     known = sorted(float(value) for value in values if isinstance(value, (int, float)) and value == value)  # noqa: PLR0124 -- not NaN
     distinct = sorted(set(known))
     if len(distinct) <= FEW_VALUES:
@@ -120,9 +124,10 @@ def _quantity(column: Column, persons: Sequence[Hashable]) -> Quantity:
 
 
 def design_effect(bins: Sequence[int], persons: Sequence[Hashable]) -> float:
-    """Of counts by bin when persons own several clients (Rao and Scott 1981, first-order correction), at least 1.
+    """The design effect of counts by bin if persons have several clients, at least 1.
 
-    sum_k sum_i (n_ik - m_i p_k)^2 / (N p_k) / (K - 1), over the bins in use.
+    First-order correction of Rao and Scott (1981): sum_k sum_i (n_ik - m_i p_k)^2 / (N p_k) / (K - 1), over the bins in
+    use.
     """
     cells = Counter(zip(persons, bins, strict=True))
     sizes, totals = Counter(persons), Counter(bins)
@@ -145,7 +150,7 @@ def design_effect(bins: Sequence[int], persons: Sequence[Hashable]) -> float:
 def outcome_design_effect(
     probabilities: Sequence[float], defaulted: Sequence[bool], persons: Sequence[Hashable]
 ) -> float:
-    """Variance of the outcomes summed by person over that of independent ones, at least 1."""
+    """Variance of the outcomes summed by person, divided by that of independent outcomes, at least 1."""
     residuals: dict[Hashable, float] = {}
     for p, y, person in zip(probabilities, defaulted, persons, strict=True):
         residuals[person] = residuals.get(person, 0.0) + (y - p)

@@ -1,4 +1,4 @@
-"""How well probabilities rank: AUC with its error, KS, the AUC to expect without outcomes, and differences of AUC."""
+"""Measures of ranking: AUC with its error, differences of AUC, KS, and the expected AUC without outcomes."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -10,14 +10,14 @@ from prediction_service.monitoring.distributions import Z95, Interval
 
 
 class Placements(NamedTuple):
-    """For each default the share of others below it, and for each other the share of defaults above it; ties count half."""
+    """For each default the share of others below it, for each other the share of defaults above it. Ties count half."""
 
     defaults: list[float]
     others: list[float]
 
 
 class Auc(NamedTuple):
-    """`interval` is None at 0 and 1, where the logit and with it the interval does not exist."""
+    """An AUC with its standard error. `interval` is None for the values 0 and 1, because their logit does not exist."""
 
     value: float
     se: float
@@ -34,7 +34,7 @@ class Difference(NamedTuple):
 
 
 def placements(probabilities: Sequence[float], defaulted: Sequence[bool]) -> Placements:
-    """In the order of the rows, by one sort (Sun and Xu 2014). Needs a default and another."""
+    """The placements in the order of the rows, with one sort (Sun and Xu 2014). Needs one default and one other."""
     order = sorted(range(len(probabilities)), key=probabilities.__getitem__)
     bad, good = sum(defaulted), len(defaulted) - sum(defaulted)
     places = [0.0] * len(order)
@@ -55,7 +55,10 @@ def placements(probabilities: Sequence[float], defaulted: Sequence[bool]) -> Pla
 
 
 def auc(probabilities: Sequence[float], defaulted: Sequence[bool]) -> Auc:
-    """Ties one half; standard error by DeLong (1988); interval on the logit. Needs two defaults and two others."""
+    """The AUC, with standard error by DeLong (1988) and interval on the logit scale. Ties count half.
+
+    Needs two defaults and two others.
+    """
     found = placements(probabilities, defaulted)
     value = fsum(found.defaults) / len(found.defaults)
     se = sqrt(_variance(found.defaults) / len(found.defaults) + _variance(found.others) / len(found.others))
@@ -75,7 +78,7 @@ def _variance(values: Sequence[float]) -> float:
 
 
 def auc_difference(first: Sequence[float], second: Sequence[float], defaulted: Sequence[bool]) -> Difference:
-    """AUC of the first less that of the second on the same rows, with DeLong's error for paired scores."""
+    """AUC of the first minus that of the second on the same rows, with DeLong's standard error for paired scores."""
     one, two = placements(first, defaulted), placements(second, defaulted)
     defaults = [a - b for a, b in zip(one.defaults, two.defaults, strict=True)]
     others = [a - b for a, b in zip(one.others, two.others, strict=True)]
@@ -84,7 +87,7 @@ def auc_difference(first: Sequence[float], second: Sequence[float], defaulted: S
 
 
 def kolmogorov_smirnov(probabilities: Sequence[float], defaulted: Sequence[bool]) -> float:
-    """Largest distance between the distributions of defaults and others."""
+    """The largest distance between the cumulative distributions of defaults and others."""
     bad, good = sum(defaulted), len(defaulted) - sum(defaulted)
     bad_below = good_below = 0
     largest = 0.0
@@ -98,12 +101,15 @@ def kolmogorov_smirnov(probabilities: Sequence[float], defaulted: Sequence[bool]
 
 
 def useless_ks(defaults: int, others: int) -> float:
-    """Mean KS of a score without any information: sqrt(pi / 2) ln 2 = 0.8687, the mean of Kolmogorov's distribution."""
+    """The mean KS of a score without any information.
+
+    The factor sqrt(pi / 2) ln 2 = 0.8687 is the mean of Kolmogorov's distribution.
+    """
     return 0.8687 * sqrt(1 / defaults + 1 / others)
 
 
 def expected_auc(probabilities: Sequence[float]) -> float | None:
-    """The AUC if the probabilities are true, over pairs of different decisions. None if none can be compared."""
+    """The AUC if the probabilities are true, over pairs of different decisions. None if no pair can be compared."""
     total = fsum(probabilities)
     pairs = total * (len(probabilities) - total) - fsum(p * (1 - p) for p in probabilities)
     if pairs <= 0:

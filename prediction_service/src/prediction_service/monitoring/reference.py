@@ -1,4 +1,4 @@
-"""The training population that a model version keeps (`reference.json`): what its decisions are compared with."""
+"""The training population of a model version (`reference.json`), as the reference for its decisions."""
 
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
@@ -11,16 +11,16 @@ SCORE, CALIBRATION = "score", "calibration"
 MISSING = "missing"
 _FEATURE = "feature:"
 MIN_ADOPTED = 1_000
-"""Clients that a window needs to become a reference."""
+"""Minimum clients of a window that becomes a reference."""
 
 
 def feature_stream(feature: str, groups: Collection[str] = ()) -> str:
-    """The stream of a feature: called like it, or `feature:NAME` where another stream is called so."""
+    """The stream of a feature: its name, or `feature:NAME` if another stream has this name."""
     return f"{_FEATURE}{feature}" if feature in (SCORE, CALIBRATION, *groups) else feature
 
 
 Value = float | str | bool | None
-"""Of a feature, checked: None is missing, failed or stale."""
+"""A checked value of a feature; None is a missing, failed or stale value."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
@@ -31,10 +31,11 @@ class _Part(BaseModel):
 
 
 class Quantity(_Part):
-    """The score or a feature in training: clients by bin. `name` is that of its stream.
+    """The distribution of the score or a feature in training: clients by bin. `name` is the name of its stream.
 
-    Numbers have the bins (previous edge, edge], one above the last edge, and one for missing. Categories have a bin each,
-    and one for missing. `design_effect`: how much larger the variance of the counts is than that of independent clients.
+    Numbers have the bins (previous edge, edge], one above the last edge, and one for missing values. Categories have
+    one bin each, and one for missing values. `design_effect`: the variance of the counts, divided by that of
+    independent clients.
     """
 
     name: str = Field(min_length=1)
@@ -48,11 +49,11 @@ class Quantity(_Part):
         if any(low >= high for low, high in pairwise(self.edges)):
             raise ValueError("edges do not increase")
         if self.categories is not None and (self.edges or len(set(self.categories)) < len(self.categories)):
-            raise ValueError("categories repeat, or have edges beside them")
+            raise ValueError("categories repeat, or there are edges, too")
         if len(self.counts) != len(self.labels):
-            raise ValueError("needs one count a bin")
+            raise ValueError("needs one count per bin")
         if not any(self.counts):
-            raise ValueError("counts nobody")
+            raise ValueError("counts no client")
         return self
 
     @property
@@ -66,7 +67,7 @@ class Quantity(_Part):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Of each bin, for people."""
+        """The label of each bin, for people."""
         if self.categories is not None:
             return (*self.categories, MISSING)
         above = (f"above {self.edges[-1]:g}",) if self.edges else ("known",)
@@ -74,7 +75,7 @@ class Quantity(_Part):
 
     @property
     def uppers(self) -> tuple[float | None, ...]:
-        """The upper edge of each bin; None for categories, for the bin above the last edge, and for missing."""
+        """The upper edge of each bin; None for categories, the bin above the last edge, and missing values."""
         return (*self.edges, *(None,) * (len(self.labels) - len(self.edges)))
 
     def bin_of(self, value: Value) -> int:
@@ -87,14 +88,14 @@ class Quantity(_Part):
         return bisect_left(self.edges, value)
 
     def adopted(self, window: Sequence[int]) -> "Quantity":
-        """The same bins with a window of decisions as reference. Raises ValueError below 1,000 clients."""
+        """The same bins with a window of decisions as the reference. Raises ValueError under 1,000 clients."""
         if sum(window) < MIN_ADOPTED:
             raise ValueError(f"a reference needs {MIN_ADOPTED} clients")
         return Quantity.model_validate({**self.model_dump(), "counts": tuple(window)})
 
 
 class Group(_Part):
-    """A fairness group, against all others whose value is known."""
+    """A fairness group. It is compared with all other clients whose value is known."""
 
     name: str
     feature: str
@@ -118,14 +119,17 @@ class Group(_Part):
 
 
 class Place(NamedTuple):
-    """Shares of the training population."""
+    """The place of a probability in the training population: the shares below it, and at or below it."""
 
     below: float
     at_or_below: float
 
 
 class Histogram(_Part):
-    """Training clients by probability of default: each distinct one up to 1,000, else thousandths of the population."""
+    """Training clients by probability of default.
+
+    One bin for each distinct probability if there are at most 1,000, else one for each thousandth of the population.
+    """
 
     upto: tuple[Finite, ...]
     clients: tuple[Count, ...]
@@ -139,14 +143,14 @@ class Histogram(_Part):
         return self
 
     def place(self, probability: float) -> Place:
-        """Shares of the population whose bin lies below that of this probability, and below or in it."""
+        """The shares of the population in bins below that of this probability, and in bins up to it."""
         sums = list(accumulate(self.clients, initial=0))
         index = bisect_left(self.upto, probability)
         return Place(sums[index] / sums[-1], sums[min(index + 1, len(self.upto))] / sums[-1])
 
 
 class Reference(_Part):
-    """What `reference.json` holds. `streams`: how many the promise of false alarms is shared by."""
+    """The content of `reference.json`. `streams`: the number of streams that share the limit of false alarms."""
 
     schema_version: Literal[1] = 1
     probabilities: Literal["final_model", "out_of_fold"]
@@ -166,7 +170,7 @@ class Reference(_Part):
         if self.score.name != SCORE:
             raise ValueError("the first quantity is not the score")
         if self.streams != len(names):
-            raise ValueError("streams are not as many as it watches")
+            raise ValueError("streams is not the number of its streams")
         totals = {quantity.clients for quantity in self.quantities} | {sum(self.histogram.clients)}
         if len(totals) > 1:
             raise ValueError("quantities count different populations")

@@ -1,4 +1,4 @@
-"""Stability of the score and the features: how large a change is, beside what chance alone makes of it."""
+"""Stability of the score and the features: the size of a change, compared with the effect of chance."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -12,7 +12,7 @@ from prediction_service.monitoring.evidence import Evidence
 from prediction_service.monitoring.reference import Quantity
 
 MIN_CLIENTS = 200
-"""Clients that a window needs for a PSI."""
+"""Minimum clients of a window for a PSI."""
 
 SIZE_FLOOR = 0.01
 MODERATE, LARGE = 0.10, 0.25
@@ -22,9 +22,10 @@ Severity = Literal["small", "moderate", "large"]
 
 
 class Shift(NamedTuple):
-    """Population stability index of a window, with what chance does.
+    """The population stability index of a window, compared with chance.
 
-    `noise` is its mean without change, `critical_95` what it exceeds in one look of twenty, `size` what is left of it.
+    `noise`: its mean without a change. `critical_95`: its 95 % quantile without a change. `size`: `psi` minus `noise`,
+    at least 0.
     """
 
     psi: float
@@ -34,7 +35,7 @@ class Shift(NamedTuple):
 
 
 def shift(quantity: Quantity, window: Sequence[int]) -> Shift:
-    """Needs a client in the window."""
+    """The shift of a window, which has at least one client."""
     index = sum(_psi_terms(quantity, window))
     degrees = sum(1 for x, r in zip(window, quantity.counts, strict=True) if x or r) - 1
     scale = quantity.design_effect * (1 / sum(window) + 1 / quantity.clients)
@@ -43,7 +44,7 @@ def shift(quantity: Quantity, window: Sequence[int]) -> Shift:
 
 
 def _psi_terms(quantity: Quantity, window: Sequence[int]) -> list[float]:
-    """Of each bin, with half a client added to every count."""
+    """The term of each bin, with half a client added to every count."""
     bins = len(window)
     clients, training = sum(window) + bins / 2, quantity.clients + bins / 2
     shares = [((x + 0.5) / clients, (r + 0.5) / training) for x, r in zip(window, quantity.counts, strict=True)]
@@ -55,9 +56,9 @@ def severity(size: float) -> Severity:
 
 
 class Dispersion(NamedTuple):
-    """Pearson's chi-square of days against their total over its degrees of freedom: 1 for independent clients.
+    """Pearson's chi-square of days against their total, divided by its degrees of freedom: 1 for independent clients.
 
-    `limit` is what one of a thousand quiet windows exceeds. Above it the promise of false alarms does not hold.
+    `limit`: one of a thousand windows without a change exceeds it. Above it, the limit of false alarms does not hold.
     """
 
     value: float
@@ -69,7 +70,7 @@ class Dispersion(NamedTuple):
 
 
 def dispersion(days: Sequence[Sequence[int]], design_effect: float) -> Dispersion | None:
-    """None unless two days and two bins are in use."""
+    """The dispersion of days; None if fewer than two days or fewer than two bins have clients."""
     used = [day for day in days if any(day)]
     columns = list(map(sum, zip(*used, strict=True)))
     bins = sum(1 for column in columns if column)
@@ -83,7 +84,7 @@ def dispersion(days: Sequence[Sequence[int]], design_effect: float) -> Dispersio
 
 
 class BinShare(BaseModel):
-    """Shares of one bin. `upto` is null for categories, the bin above the last edge, and missing."""
+    """Shares of one bin. `upto` is null for categories, the bin above the last edge, and missing values."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -94,7 +95,7 @@ class BinShare(BaseModel):
 
 
 class QuantityStability(BaseModel):
-    """Of a quantity over the days shown; the evidence is that of all start days."""
+    """Stability of a quantity over the days shown. The evidence is that of all start days."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -115,7 +116,7 @@ class QuantityStability(BaseModel):
 
 
 class Alarm(BaseModel):
-    """What an alarm is opened with. `size`, `severity` and `largest` are those of the window from `since`."""
+    """A new alarm. `size`, `severity` and `largest` are those of the window from `since`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -131,7 +132,10 @@ class Alarm(BaseModel):
 def stability_alarm(
     quantity: Quantity, evidence: Evidence, window: Sequence[int], log_threshold: float
 ) -> Alarm | None:
-    """`window`: the counts from `evidence.since`. None below the threshold, or if the change is too small to matter."""
+    """The alarm of a quantity; None below the threshold, or if the change is too small to matter.
+
+    `window`: the counts from `evidence.since`.
+    """
     if evidence.since is None or evidence.log_e < log_threshold:
         return None
     size = shift(quantity, window).size
@@ -158,7 +162,7 @@ def bin_shares(quantity: Quantity, window: Sequence[int]) -> tuple[BinShare, ...
 
 
 def largest_change(quantity: Quantity, window: Sequence[int]) -> BinShare | None:
-    """The bin that adds most to the PSI."""
+    """The bin with the largest term of the PSI, or None for an empty window."""
     if not any(window):
         return None
     parts = _psi_terms(quantity, window)
@@ -168,7 +172,7 @@ def largest_change(quantity: Quantity, window: Sequence[int]) -> BinShare | None
 def quantity_stability(
     quantity: Quantity, days: Sequence[Sequence[int]], evidence: Evidence, alarmed: bool
 ) -> QuantityStability:
-    """`days`: the shown window split by day (`windows.daily_counts`). `alarmed`: an alarm of the stream is open."""
+    """The stability of a quantity. `days`: the window by day (`windows.daily_counts`). `alarmed`: an alarm is open."""
     window = [sum(day[index] for day in days) for index in range(len(quantity.counts))]
     clients = sum(window)
     found = shift(quantity, window) if clients >= MIN_CLIENTS else None

@@ -1,4 +1,4 @@
-"""The folded state: the rows of `monitoring_counts` in which a decision counts."""
+"""The rows of `monitoring_counts` in which a decision counts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from prediction_service.monitoring.fairness import group_bin
 from prediction_service.monitoring.reference import SCORE, Reference, Value
 
 COUNTED_ORIGINS = frozenset({"request", "batch"})
-"""Whole portfolios and reconsidered decisions do not count."""
+"""Origins of decisions that count. Portfolio runs and reconsidered decisions do not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision of the version. `values`: of all features that were served, checked. Days are in UTC.
+    """A decision of the version. `values`: the checked values of all served features. Days are in UTC.
 
-    `previous_day` is that of the client's counted decision before by the same version; None if this is its first.
+    `previous_day`: the day of the client's previous counted decision by the same version; None for its first.
     """
 
     day: date
@@ -27,7 +27,7 @@ class Decided:
 
 
 class CountKey(NamedTuple):
-    """A row of `monitoring_counts`, without the version."""
+    """The key of a row in `monitoring_counts`, without the version."""
 
     stream: str
     day: date
@@ -36,7 +36,7 @@ class CountKey(NamedTuple):
 
 
 def decision_counts(reference: Reference, decided: Decided) -> list[CountKey]:
-    """The rows that a decision adds one client to: none if the client's decision before was on that day or later."""
+    """The rows to which a decision adds one client; none if the client's previous decision was on that day or later."""
     day, previous_day = decided.day, decided.previous_day
     if previous_day is not None and previous_day >= day:
         return []

@@ -1,15 +1,15 @@
-"""Which clients count in a window: each client once, with its first decision on or after the day that the window starts."""
+"""Windows of decisions. A window counts each client once, by its first decision on or after the start of the window."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
 START_DAYS = 365
-"""A stream starts an e-process on each of the last so many days."""
+"""Number of the last days on each of which a stream starts an e-process."""
 
 
 class Tally(NamedTuple):
-    """Clients decided on `day` whose decision before, by the same version, was on `previous_day` (None: never)."""
+    """Clients with a decision on `day`, by the day of their previous one by the same version (None: there is none)."""
 
     day: date
     previous_day: date | None
@@ -18,7 +18,7 @@ class Tally(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Clients by bin whose first decision on or after `start` fell into the bin."""
+    """Clients by the bin of their first decision on or after `start`."""
 
     start: date
     counts: tuple[int, ...]
@@ -27,8 +27,8 @@ class Window(NamedTuple):
 class Windows:
     """Counts of all windows of a stream.
 
-    A tally counts for the starts in (previous_day, day]: it is a step up at the one and a step down after the other, so that
-    adding takes constant time, and running sums give every start.
+    A tally counts for the starts in (previous_day, day]. It is stored as a step up after `previous_day` and a step down
+    after `day`, so that adding takes constant time. Running sums give the counts of every start.
     """
 
     def __init__(self, bins: int, tallies: Iterable[Tally] = ()) -> None:
@@ -39,7 +39,7 @@ class Windows:
             self.add(tally)
 
     def add(self, tally: Tally) -> None:
-        """A day that is not after the day before counts for no start: after a step back of the clock, or on one day."""
+        """Add a tally. Ignored if `previous_day` is not before `day`: the same day, or the clock was set back."""
         day, previous_day, index, clients = tally
         if previous_day is not None and previous_day >= day:
             return
@@ -50,7 +50,7 @@ class Windows:
         self._step(day)[index] -= clients
 
     def _step(self, day: date) -> list[int]:
-        """What changes from the start `day` to the next."""
+        """The changes from the start `day` to the next start."""
         return self._steps.setdefault(day.toordinal() + 1, [0] * self._bins)
 
     def by_start(self, first: date, last: date) -> Iterator[Window]:
@@ -68,12 +68,12 @@ class Windows:
 
 
 def start_days(today: date, not_before: date) -> tuple[date, date]:
-    """First and last start that count today; none, if windows restart (`not_before`) only later."""
+    """The first and the last start that count today. If windows restart later (`not_before`), first > last."""
     return max(not_before, today - timedelta(days=START_DAYS - 1)), today
 
 
 def daily_counts(tallies: Iterable[Tally], start: date, bins: int) -> list[tuple[int, ...]]:
-    """The window that starts at `start`, split by day; days without decisions are left out."""
+    """The window that starts at `start`, split by day, without days that have no decisions."""
     days: dict[date, list[int]] = {}
     for day, previous_day, index, clients in tallies:
         if day >= start and (previous_day is None or previous_day < start):

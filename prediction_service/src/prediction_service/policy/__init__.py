@@ -1,1 +1,1 @@
-"""The policy: what follows from a probability and from values that are missing, failed or stale."""
+"""The policy: derives the decision from the probability and from missing, failed or stale values."""

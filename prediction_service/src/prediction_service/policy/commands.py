@@ -1,4 +1,4 @@
-"""What `python -m prediction_service policy` does: check a file, put it in force, list what was ever applied."""
+"""The commands of `python -m prediction_service policy`: check a file, apply it, list all applied policies."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +10,10 @@ from prediction_service.versions.folder import version_in_role
 
 
 def check(model_dir: Path, file: Path) -> ServedPolicy:
-    """The policy of a file, if it can be read and fits the version that decides. Raises PolicyRefused and OSError."""
+    """Return the policy of a file.
+
+    Raises PolicyRefused if it is not valid or does not fit the champion, and OSError if the file cannot be read.
+    """
     policy = read_policy(file.read_bytes())
     kept = kept_policy(model_dir, policy.version)
     if kept is not None and kept.sha256 != policy.sha256:
@@ -24,7 +27,7 @@ def check(model_dir: Path, file: Path) -> ServedPolicy:
 
 
 def apply(model_dir: Path, file: Path) -> ServedPolicy:
-    """Raises PolicyRefused and OSError."""
+    """Check a policy file and put it in force. Raises PolicyRefused and OSError."""
     policy = check(model_dir, file)
     if policy.version == DEFAULT_POLICY.version:
         raise PolicyRefused(f"{policy.version} is the name of the built-in policy: give it another one")
@@ -32,7 +35,7 @@ def apply(model_dir: Path, file: Path) -> ServedPolicy:
 
 
 def listed(model_dir: Path) -> list[str]:
-    """A line for each policy, * before the one in force."""
+    """Return one line per policy; the line of the one in force begins with *."""
     try:
         in_force = policy_in_force(model_dir) or DEFAULT_POLICY
     except PolicyRefused as reason:

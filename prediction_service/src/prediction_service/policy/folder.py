@@ -1,6 +1,6 @@
-"""Where policies are kept, beside the model versions.
+"""The files of policies in the registry folder.
 
-MODEL_DIR/policy.toml                  the policy in force; none: the default one
+MODEL_DIR/policy.toml                  the policy in force; without this file, the default policy
 MODEL_DIR/policies/NAME-VERSION.toml   every policy that was applied, for replay; never changed
 """
 
@@ -11,10 +11,11 @@ from pathlib import Path
 from prediction_service.policy.rules import DEFAULT_POLICY, PolicyRefused, ServedPolicy, read_policy
 
 _LONGEST = 100_000
+"""Maximum size of a policy file in bytes."""
 
 
 def policy_in_force(model_dir: Path) -> ServedPolicy | None:
-    """None where there is no file. Raises PolicyRefused."""
+    """The policy in `policy.toml`, or None if there is no file. Raises PolicyRefused."""
     try:
         policy = _read(model_dir / "policy.toml")
     except FileNotFoundError:
@@ -26,7 +27,10 @@ def policy_in_force(model_dir: Path) -> ServedPolicy | None:
 
 
 def kept_policy(model_dir: Path, version: str) -> ServedPolicy | None:
-    """The policy of that name and version, if it was ever applied, or is the default one. Raises PolicyRefused."""
+    """The policy of this name and version, or None if it was never applied. Raises PolicyRefused.
+
+    The default policy always counts as applied.
+    """
     if version == DEFAULT_POLICY.version:
         return DEFAULT_POLICY
     if Path(version).name != version:
@@ -38,7 +42,7 @@ def kept_policy(model_dir: Path, version: str) -> ServedPolicy | None:
 
 
 def known_policy(model_dir: Path, version: str, digest: str) -> ServedPolicy | None:
-    """The policy of that version with exactly these bytes, in force or kept; None where it is gone."""
+    """The policy of this version whose file has this SHA-256, kept or in force; None if there is none."""
     with suppress(PolicyRefused):
         kept = kept_policy(model_dir, version)
         found = kept if kept is not None else policy_in_force(model_dir)

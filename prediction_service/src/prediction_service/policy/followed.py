@@ -1,4 +1,4 @@
-"""The policy that decides: followed like the model, and kept while what stands in its place is refused."""
+"""The served policy: reloaded when its file changes, and kept if the new file is refused."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +23,10 @@ class _Model(Protocol):
 
 
 class Policies:
-    """`refused` says why the file is not followed; None while it is. Where no policy was ever applied the default decides."""
+    """The policy in force. If no policy was ever applied, it is the default policy.
+
+    `refused`: why the present file is refused; None if it is used.
+    """
 
     look_seconds = 1.0
 
@@ -36,13 +39,13 @@ class Policies:
 
     @property
     def current(self) -> ServedPolicy:
-        """The policy that decides. Raises PolicyUnavailable where the first one that was found cannot be used."""
+        """The policy that decides. Raises PolicyUnavailable if no usable policy was found since startup."""
         if self._current is None:
             raise PolicyUnavailable
         return self._current
 
     def look(self) -> None:
-        """Reads files, and is not to be called on the event loop."""
+        """Load the policy again. Blocks on files, so it must not run on the event loop."""
         try:
             policy = self._found()
             self._check(policy)
@@ -75,7 +78,7 @@ class Policies:
             await asyncio.sleep(self.look_seconds)
             try:
                 await asyncio.to_thread(self.look)
-            except Exception:  # a defect is logged, and the policy that is known decides
+            except Exception:  # log the defect and keep the loaded policy
                 log.exception("policy_look_failed")
 
 

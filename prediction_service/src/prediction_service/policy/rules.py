@@ -1,4 +1,4 @@
-"""A policy: read from TOML, checked, and applied to what was scored. Pure: no files."""
+"""The rules of a policy: parses and checks TOML, and derives decisions. Pure functions: no files."""
 
 import tomllib
 from collections.abc import Collection
@@ -12,16 +12,16 @@ from prediction_service.scoring.quality import Quality
 Outcome = Literal["approve", "refer", "decline"]
 State = Literal["missing", "failed", "stale"]
 Bound = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] | Literal["threshold"] | None
-"""A probability, or the threshold of the model that decides."""
+"""A probability, or "threshold" for the threshold of the champion."""
 
 _PART = r"^[A-Za-z0-9][A-Za-z0-9._]{0,30}\z"
 
 DEFAULT = b'name = "default"\nversion = "1"\ndecline_from = "threshold"\n'
-"""The policy of an installation that has none of its own: the label decides."""
+"""The policy of an installation without its own policy: decline if the label is 1."""
 
 
 class PolicyRefused(Exception):
-    """The policy cannot be used. The message says why, for the person who wrote it."""
+    """The policy cannot be used. The message says why, for the author of the policy."""
 
 
 class Trigger(BaseModel):
@@ -34,7 +34,7 @@ class Trigger(BaseModel):
 
 
 class Verdict(NamedTuple):
-    """`decided_by`: the rule; None where none applied. `trigger`: the feature and state of a `refer_when` rule that decided."""
+    """A decision. `decided_by`: the rule that applied, or None. `trigger`: feature and state if it was `refer_when`."""
 
     decision: Outcome
     decided_by: str | None
@@ -42,7 +42,10 @@ class Verdict(NamedTuple):
 
 
 class Policy(BaseModel):
-    """Approve, refer, decline. The most severe rule that applies decides; of two that refer, `refer_when` is named."""
+    """The rules to approve, refer or decline. The most severe rule that applies decides.
+
+    If both rules that refer apply, `decided_by` names `refer_when`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,7 +63,7 @@ class Policy(BaseModel):
         return self
 
     def defect(self, threshold: float, inputs: Collection[str]) -> str | None:
-        """Why it does not fit a model with this threshold and these inputs; None if it fits."""
+        """Why the policy does not fit a model with this threshold and these inputs; None if it fits."""
         decline, refer = bound(self.decline_from, threshold), bound(self.refer_from, threshold)
         if decline is not None and refer is not None and refer > decline:
             return "refer_from lies above decline_from, given the threshold of the model"
@@ -90,7 +93,7 @@ _DECLINE, _REFER, _APPROVE = (
 
 
 class ServedPolicy(NamedTuple):
-    """A policy as it is kept: `version` is name and version together, `sha256` that of the file's bytes."""
+    """A policy with its identity: `version` is NAME-VERSION, `sha256` is the digest of the file's bytes."""
 
     version: str
     sha256: str
@@ -102,7 +105,7 @@ def bound(given: Bound, threshold: float) -> float | None:
 
 
 def state_of(feature: str, quality: Quality) -> State | None:
-    """The state of a stored value that the model could not use."""
+    """Why the model could not use a stored value, or None if it could."""
     if feature not in quality.missing:
         return None
     if feature in quality.failed:
@@ -111,7 +114,7 @@ def state_of(feature: str, quality: Quality) -> State | None:
 
 
 def read_policy(content: bytes) -> ServedPolicy:
-    """Raises PolicyRefused."""
+    """Parse and validate a policy file. Raises PolicyRefused."""
     try:
         policy = Policy.model_validate(tomllib.loads(content.decode()))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -1,1 +1,1 @@
-"""Decides about every client of the store."""
+"""The command `score-all`: decides about every client of the feature service."""

@@ -1,4 +1,4 @@
-"""The command `score-all`: progress on a terminal, one line at the end."""
+"""Runs the command `score-all`: shows progress on a terminal, and prints one line at the end."""
 
 import argparse
 import asyncio
@@ -35,8 +35,8 @@ class _Counter:
 
 
 def score_all(settings: Settings, arguments: argparse.Namespace) -> None:
-    """Raises CommandError."""
-    # Rows hold no cycles: to look for them among all rows of a part again and again costs a third of the run.
+    """Decide about all clients. Raises CommandError."""
+    # Rows contain no reference cycles, and collecting garbage among them would take a third of the run time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 1_000)
     counter = _Counter()

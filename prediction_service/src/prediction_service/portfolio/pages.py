@@ -1,4 +1,4 @@
-"""The vectors of all clients, page by page; the next page is on its way while one is worked on."""
+"""Fetches the vectors of all clients in pages. The next page is fetched while the present one is processed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -14,15 +14,15 @@ from prediction_service.settings import Settings
 from shared_schemas import FeatureDefinitions
 
 _AGAIN = (0.2, 1.0, 5.0)
-"""Seconds to wait before a page is asked for again."""
+"""Seconds to wait before each retry of a request."""
 
 
 class PagesFailed(Exception):
-    """The feature service does not give the vectors. The message is for a person."""
+    """The vectors cannot be fetched. The message is for the person who runs the command."""
 
 
 class SetChanged(PagesFailed):
-    """What is served is not what the definitions said before."""
+    """The served feature set has changed during the run."""
 
     def __init__(self) -> None:
         super().__init__("The feature set has changed meanwhile. Run the command again: it continues.")
@@ -32,7 +32,7 @@ class Page(NamedTuple):
     vectors: Sequence[dict[str, Any]]
     next_after: int | None
     digest: str | None
-    """Of the feature set that the vectors are of."""
+    """The digest of the feature set of the vectors, or None."""
 
 
 class Pages:
@@ -43,7 +43,7 @@ class Pages:
         return FeatureDefinitions.model_validate_json((await self._get("/feature_definitions", {})).content)
 
     async def after(self, client_id: int, selection: Sequence[str] | None) -> AsyncIterator[Page]:
-        """All pages of clients with higher ids, in their order. `selection`: the features to ask for; None: all of the set."""
+        """Yield all pages of clients with higher ids, in order. `selection`: the features to request; None: all."""
         coming = asyncio.create_task(self._page(client_id, selection))
         try:
             while True:
@@ -51,7 +51,7 @@ class Pages:
                 page = _read(answer, selection)
                 if page.next_after is not None:
                     coming = asyncio.create_task(self._page(page.next_after, selection))
-                    await asyncio.sleep(0)  # the request leaves before the page is worked on
+                    await asyncio.sleep(0)  # let the request be sent before the page is processed
                 yield page
                 if page.next_after is None:
                     return
@@ -84,17 +84,17 @@ class Pages:
 
 
 _TOO_LONG = (
-    "The names of the features make an address that is longer than the feature service reads: raise "
+    "The names of the features make the URL longer than the feature service accepts: raise "
     "FEATURE_SERVICE_MAX_ADDRESS_BYTES."
 )
 _NO_SELECTION = (
-    "The model reads older versions of features, and the feature service is of a release whose pages hold only the present "
-    "ones: upgrade it."
+    "The model reads older versions of features, but this release of the feature service serves only the present "
+    "versions in pages: upgrade it."
 )
 
 
 def _refusal_of_features(answer: httpx.Response) -> PagesFailed | None:
-    """Where it is because of the features that were asked for: they are not served any more, or too many."""
+    """The failure if the requested features are refused: they are too many, or not served any more. Else None."""
     if answer.status_code == httpx.codes.REQUEST_URI_TOO_LONG:
         return PagesFailed(_TOO_LONG)
     if answer.status_code != httpx.codes.UNPROCESSABLE_ENTITY:

@@ -1,7 +1,7 @@
-"""The result of a run as it grows: parts beside the file that they become, so that a run that ended is continued.
+"""The partial results of a run, in a folder next to the output file, so that an interrupted run can be continued.
 
-FILE.parts/run.json         what decides in this run; another one is refused
-FILE.parts/LAST_ID.parquet  the decisions up to this client
+FILE.parts/run.json         model, policy and options of the run; a run with others is refused
+FILE.parts/LAST_ID.parquet  decisions up to the client with this id
 FILE.parts/pending.json     decisions that are being recorded
 """
 
@@ -38,18 +38,18 @@ SCHEMA = pa.schema(
 )
 
 Row = tuple[Any, ...]
-"""The values of a client, in the order of the schema."""
+"""The values of one client, in the order of SCHEMA."""
 Rows = Sequence[Row]
 
 
 class OtherRun(Exception):
-    """What is there belongs to a run that decides otherwise. The message is for a person."""
+    """The folder belongs to a run with other options. The message is for the person who runs the command."""
 
 
 class Parts:
     def __init__(self, file: Path, run: Mapping[str, str]) -> None:
-        """Raises OtherRun and OSError."""
-        if file.is_dir():  # before anything is decided, and recorded
+        """Open or create the folder of a run. Raises OtherRun and OSError."""
+        if file.is_dir():  # fail before anything is decided and recorded
             raise IsADirectoryError(EISDIR, "Is a directory; name a file", str(file))
         self._file = file
         self._folder = file.with_name(f"{file.name}.parts")
@@ -61,12 +61,12 @@ class Parts:
             _write(note, orjson.dumps(run))
         elif orjson.loads(note.read_bytes()) != run:
             raise OtherRun(
-                f"{self._folder} is of a run with another model, policy or options: remove it to begin anew."
+                f"{self._folder} belongs to a run with another model, policy or options: remove it to start again."
             )
 
     @property
     def last_id(self) -> int:
-        """The client up to which there are parts; 0: there is none."""
+        """The highest client id in the parts; 0 if there are none."""
         return max((int(part.stem) for part in self._folder.glob("*.parquet")), default=0)
 
     def add(self, rows: Rows) -> None:
@@ -81,7 +81,7 @@ class Parts:
         self._pending.unlink(missing_ok=True)
 
     def pend(self, rows: Rows, entries: Sequence[Entry]) -> None:
-        """Keep what is about to be recorded, so that a run which ends meanwhile records the same again."""
+        """Store decisions before they are recorded, so that an interrupted run records exactly the same again."""
         sealed = [[entry.record.decode(), base64.b64encode(entry.salt).decode()] for entry in entries]
         _write(self._pending, orjson.dumps({"rows": rows, "sealed": sealed}))
 
@@ -94,7 +94,7 @@ class Parts:
         return rows, [_entry(record.encode(), base64.b64decode(salt)) for record, salt in kept["sealed"]]
 
     def finish(self) -> int:
-        """Join the parts in the order of the ids, and say how many clients these are."""
+        """Join the parts in the order of client ids into the output file, and return the number of clients."""
         fresh = self._file.with_name(f".{self._file.name}.new")
         rows = 0
         metadata = {key.encode(): value.encode() for key, value in self._run.items()}

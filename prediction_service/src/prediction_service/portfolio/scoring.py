@@ -1,4 +1,4 @@
-"""`score-all`: every client through the same quality check, tables, policy and reasons as a single one."""
+"""Decides about every client, with the same quality check, model, policy and reasons as a single decision."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,12 +21,12 @@ from prediction_service.versions.folder import version_in_role
 from prediction_service.versions.serving import ServedModel, verified
 
 _PART = 20_000
-"""Clients of a part, where nothing is recorded."""
+"""Minimum clients in one part if nothing is recorded."""
 _RECORDING_SECONDS = 30.0
 
 
 class ScoringFailed(Exception):
-    """The message is for the person who ran the command."""
+    """The run failed. The message is for the person who ran the command."""
 
 
 class Options(NamedTuple):
@@ -36,7 +36,7 @@ class Options(NamedTuple):
 
 
 class Portfolio:
-    """One run. `advance` gets the number of clients that are done."""
+    """One run of `score-all`. `advance` is called with the number of clients of each finished page."""
 
     def __init__(self, settings: Settings, options: Options, advance: Callable[[int], None]) -> None:
         self._settings = settings
@@ -45,7 +45,7 @@ class Portfolio:
         self._model, self._policy = _deciders(settings)
 
     async def run(self) -> int:
-        """How many clients the file holds. Raises ScoringFailed; what is done so far is kept."""
+        """Decide about all clients and return their number. Raises ScoringFailed; finished parts are kept."""
         try:
             parts = Parts(self._options.out, self._named())
             async with _recorder(self._settings, wanted=self._options.record) as recorder:
@@ -108,7 +108,7 @@ class Portfolio:
         return rows, entries
 
     def _row(self, scored: Scored, decision_id: str | None = None) -> Row:
-        """As SCHEMA says. A whole answer is made of recorded decisions only: it costs as much as all the rest."""
+        """The values of SCHEMA. It does not build the full answer: only records need it, and it doubles the cost."""
         vector, quality, probability = scored
         threshold = self._model.threshold
         verdict = self._policy.rules.judge(probability, threshold, quality)
@@ -140,7 +140,7 @@ def _deciders(settings: Settings) -> tuple[ServedModel, ServedPolicy]:
         model = verified(settings.model_dir / version)
         policy = policy_in_force(settings.model_dir) or DEFAULT_POLICY
     except (ModelRefused, PolicyRefused) as reason:
-        raise ScoringFailed(f"What decides is refused: {reason}.") from reason
+        raise ScoringFailed(f"The model or the policy is refused: {reason}.") from reason
     if defect := policy.rules.defect(model.threshold, model.names):
         raise ScoringFailed(f"The policy {policy.version} does not fit the model: {defect}.")
     return model, policy

@@ -1,4 +1,4 @@
-"""The operations that decide: ask for features, the model and the policy, record, answer."""
+"""The operations that decide: fetch features, score, apply the policy, record, answer."""
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,13 @@ from shared_schemas import CreditRisk, CreditRiskBatch, CreditRiskBatchRequest, 
 PROBLEMS = {
     422: "The request is not valid: `/problems/invalid-request`",
     502: "The feature service gave an invalid answer: `/problems/feature-service-broken`",
-    503: "Unavailable for the moment: `/problems/feature-service-unavailable`, `/problems/feature-service-refused-us`, "
+    503: "Temporarily unavailable: `/problems/feature-service-unavailable`, `/problems/feature-service-refused-us`, "
     "`/problems/feature-set-mismatch`, "
     "`/problems/store-unavailable`, `/problems/model-unavailable`, `/problems/policy-unavailable` or "
     "`/problems/decision-log-unavailable`; or the service is overloaded: `/problems/overloaded`. "
     "Try again after `Retry-After` seconds.",
-    504: "The feature service is too slow: `/problems/feature-service-timeout`; or the model is: `/problems/deadline-exceeded`",
+    504: "The feature service is too slow: `/problems/feature-service-timeout`; or the model is too slow: "
+    "`/problems/deadline-exceeded`",
 }
 NOT_FOUND = {404: "No such client: `/problems/client-not-found`"}
 
@@ -33,11 +34,11 @@ operations = Operations[State]("predictions")
 
 
 class Explain(BaseModel):
-    """Whether an answer explains itself."""
+    """Whether the answer contains an explanation."""
 
     explain: bool = Field(
         default=False,
-        description="Add to each answer what every feature contributed, and the adverse reasons in words.",
+        description="Add to each answer the contribution of every feature, and sentences for the adverse reasons.",
     )
 
 
@@ -46,7 +47,7 @@ def _champion(state: State) -> ServedModel:
 
 
 async def found_vector(ask: Ask[State], client_id: int) -> Found:
-    """Raises ClientNotFound."""
+    """Fetch the vector of a client. Raises ClientNotFound."""
     found = await ask.state.features.vector(client_id, ask)
     if found is None:
         raise ClientNotFound
@@ -62,7 +63,7 @@ def _tell_challenger(model: ServedModel, decisions: Sequence[Decision]) -> None:
 async def recorded(
     ask: Ask[State], vectors: Sequence[Mapping[str, Any]], origin: Origin, *, explain: bool, **more: Any
 ) -> list[Mapping[str, Any]]:
-    """The answers of decisions that are recorded, all or none of them. `more`: of their circumstances."""
+    """Decide on vectors, record all decisions or none, and return their answers. `more`: further `Circumstances`."""
     state, now = ask.state, ask.state.clock()
     model, policy = state.models.champion, state.policies.current
     by = Deciders(model, policy, ask.deadline, reasons=state.recording.on)
@@ -91,8 +92,8 @@ async def recorded(
 async def credit_risk_of_client(ask: Ask[State], client_id: int, query: Explain) -> bytes:
     """Decide about a client
 
-    The decision is recorded before it is answered; to look without deciding, ask for a preview. To ask again, also with the
-    same X-Request-ID, is to decide again.
+    The decision is recorded before the answer is sent. Each request decides again, also with the same X-Request-ID. A
+    preview answers without a decision.
     """
     found = await found_vector(ask, client_id)
     [answer] = await recorded(ask, [found.vector], "request", explain=query.explain)
@@ -107,7 +108,7 @@ async def credit_risk_of_client(ask: Ask[State], client_id: int, query: Explain)
     problems=PROBLEMS | NOT_FOUND,
 )
 async def preview_of_client(ask: Ask[State], client_id: int, query: Explain) -> bytes:
-    """What would be decided about a client
+    """Preview the decision about a client
 
     Answers like a decision, but nothing is decided or recorded: `decision_id` and `commitment` are null.
     """
@@ -122,7 +123,7 @@ async def preview_of_client(ask: Ask[State], client_id: int, query: Explain) -> 
 async def credit_risk_of_clients(ask: Ask[State], query: Explain, body: CreditRiskBatchRequest) -> bytes:
     """Decide about many clients
 
-    Each element is a decision of its own, duplicates too; all of them are recorded before the answer, or none is.
+    Each element is a separate decision, also for duplicates. Either all are recorded before the answer, or none.
     """
     ids, limit = body.client_ids, ask.state.settings.max_batch_ids
     if len(ids) > limit:
@@ -135,7 +136,7 @@ async def credit_risk_of_clients(ask: Ask[State], query: Explain, body: CreditRi
 
 
 def _values_document(state: State) -> dict[str, Any]:
-    """The schema of the body, of the inputs of the model that serves; none while there is no model."""
+    """The schema of the body, made from the inputs of the champion; empty while there is no champion."""
     champion = state.models.served_champion
     if champion is None:
         return {}
@@ -152,9 +153,9 @@ def _values_document(state: State) -> dict[str, Any]:
     document=_values_document,
 )
 async def credit_risk_of_values(ask: Ask[State], query: Explain, body: Values) -> bytes:
-    """What would be decided about a client with these values
+    """Preview the decision about a client with these values
 
-    Nothing is recorded: there is no client that anything is decided about.
+    Nothing is recorded, because the values belong to no known client.
     """
     model, policy = _champion(ask.state), ask.state.policies.current
     values = model.values.read(body.root) | {"event_timestamp": None}

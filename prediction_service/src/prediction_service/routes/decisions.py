@@ -1,4 +1,4 @@
-"""The operations that read decisions and what follows from them."""
+"""The operations on recorded decisions: list, read, prove, state, replay, reconsider."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -27,10 +27,10 @@ LOG_PROBLEMS = {
     404: "This installation records no decisions: `/problems/decision-log-off`",
 }
 OF_ONE = LOG_PROBLEMS | {
-    404: "No such decision: `/problems/decision-not-found`, or this installation records none: `/problems/decision-log-off`",
+    404: "No such decision: `/problems/decision-not-found`, or no decisions are recorded: `/problems/decision-log-off`",
     410: "The decision was erased: `/problems/decision-erased`",
 }
-GONE = "The model version or policy is gone: `/problems/model-gone`; or the record is none of a decision: `/problems/not-a-decision`"
+GONE = "The model version or policy is gone: `/problems/model-gone`; or the record is not a decision: `/problems/not-a-decision`"
 _FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
 
 operations = Operations[State]("decisions")
@@ -44,24 +44,24 @@ class Period(BaseModel):
 
 
 class Which(Period):
-    """Which records are listed; what is absent does not restrict."""
+    """Filters of the list. An absent filter does not restrict it."""
 
     model_config = {"protected_namespaces": ()}
 
     client_id: int | None = Field(default=None, ge=1, le=MAX_CLIENT_ID)
     decision: DecisionOutcome | None = None
     model_version: str | None = Field(default=None, max_length=64, pattern=r"^[^\x00]*\z")
-    before: UUID | None = Field(default=None, description="The `next_before` of the page before.")
+    before: UUID | None = Field(default=None, description="The `next_before` of the previous page.")
     limit: int = Field(default=100, ge=1, le=1_000)
 
 
 class ByWhich(BaseModel):
-    """Which version replays."""
+    """The model version that replays."""
 
     model_config = {"protected_namespaces": ()}
 
     model_version: str | None = Field(
-        default=None, description="What this version would have said; absent: the recorded one."
+        default=None, description="The model version that replays; absent: the recorded one."
     )
 
 
@@ -84,7 +84,7 @@ async def list_decisions(ask: Ask[State], query: Which) -> bytes:
 
 
 def _listed(row: Listed) -> dict[str, object]:
-    # The driver's ids are of a class that is not written as JSON.
+    # The JSON writer does not know the class of the database driver's UUIDs.
     return {name: value for name, value in row._asdict().items() if name != "reviews"} | {
         "decision_id": str(row.decision_id)
     }
@@ -102,14 +102,14 @@ async def count_decisions(ask: Ask[State], query: Period) -> bytes:
 async def prove_decision(ask: Ask[State], decision_id: str) -> bytes:
     """Prove that a record is in the log
 
-    A proof of the form c2sp.org/tlog-proof@v1, whose extra data is the salt of the commitment. It can be verified offline. Until
-    the next checkpoint, about a second, the answer is 503 `/problems/not-sequenced-yet`.
+    The proof has the format c2sp.org/tlog-proof@v1. Its extra data is the salt of the commitment. It can be verified
+    offline. Until the next checkpoint, about a second, the answer is 503 `/problems/not-sequenced-yet`.
     """
     found = await asked(ask.state.recording.log.tree.proof(decision_id_of(decision_id), ask.deadline), ask)
     if isinstance(found, NotSequenced):
         raise NotSequencedYet
     if isinstance(found, Erased):
-        raise DecisionErased(f"The record {found.by} of the log says so.")
+        raise DecisionErased(f"The record {found.by} of the log documents the erasure.")
     if found is None:
         raise DecisionNotFound
     return found.encode()
@@ -119,9 +119,9 @@ async def prove_decision(ask: Ask[State], decision_id: str) -> bytes:
     "GET", "/decisions/{decision_id}/statement", Statement, scope="decisions:read", problems=OF_ONE | {409: GONE}
 )
 async def read_statement(ask: Ask[State], decision_id: str) -> Answer:
-    """What the client is told
+    """Read the statement for the client
 
-    JSON, or with `Accept: text/html` a page to print. A draft for the creditor's lawyers.
+    JSON, or with `Accept: text/html` a page to print. It is a draft that the creditor's lawyers must check.
     """
     said = await statement_of(ask.state, await record_of(ask, decision_id))
     if prefers_html(ask.accept):
@@ -131,7 +131,7 @@ async def read_statement(ask: Ask[State], decision_id: str) -> Answer:
 
 @operations.declare("GET", "/decisions/{decision_id}", DecisionRecord, scope="decisions:read", problems=OF_ONE)
 async def read_decision(ask: Ask[State], decision_id: str) -> bytes:
-    """A record, byte for byte as it was committed to."""
+    """Read a record, byte for byte as it was committed"""
     return await record_bytes(ask, decision_id_of(decision_id))
 
 
@@ -139,10 +139,10 @@ async def read_decision(ask: Ask[State], decision_id: str) -> bytes:
     "POST", "/decisions/{decision_id}/replay", Replayed, scope="decisions:read", problems=OF_ONE | {409: GONE}
 )
 async def replay_decision(ask: Ask[State], decision_id: str, query: ByWhich) -> bytes:
-    """Make a recorded decision again
+    """Replay a recorded decision
 
-    By the recorded version and policy, from the recorded values: equal to the bit, or the keys that differ. With
-    `model_version`: what that version would have said. Nothing is recorded.
+    Decides again from the recorded values with the recorded version and policy, and compares the results bit for bit.
+    The answer names the keys that differ. With `model_version`, that version decides instead. Nothing is recorded.
     """
     record = await record_of(ask, decision_id)
     if query.model_version is None:
@@ -150,16 +150,14 @@ async def replay_decision(ask: Ask[State], decision_id: str, query: ByWhich) -> 
     return json_bytes(await compared(ask, record, query.model_version))
 
 
-_RECONSIDER = (
-    PROBLEMS | OF_ONE | {503: PROBLEMS[503], 409: "The record is none of a decision: `/problems/not-a-decision`"}
-)
+_RECONSIDER = PROBLEMS | OF_ONE | {503: PROBLEMS[503], 409: "The record is not a decision: `/problems/not-a-decision`"}
 
 
 @operations.declare("POST", "/decisions/{decision_id}/reconsider", CreditRisk, scope="predict", problems=_RECONSIDER)
 async def reconsider_decision(ask: Ask[State], decision_id: str, query: Explain) -> bytes:
     """Decide again about the client of an earlier decision
 
-    On the client's present features; the new record names the earlier one.
+    Decides on the client's present features. The new record names the earlier one.
     """
     record = await record_of(ask, decision_id)
     found = await found_vector(ask, record["client_id"])
@@ -169,6 +167,6 @@ async def reconsider_decision(ask: Ask[State], decision_id: str, query: Explain)
 
 
 def prefers_html(accept: bytes) -> bool:
-    """Whether HTML is named, and not after JSON."""
+    """Whether the header field `Accept` names HTML, and JSON not before it."""
     html, json = accept.find(b"text/html"), accept.find(b"application/json")
     return html >= 0 and (json < 0 or html < json)

@@ -31,9 +31,10 @@ _DAYS = 28
     problems={404: "No such version: `/problems/model-not-found`", 503: LOG_PROBLEMS[503]},
 )
 async def model_dossier(ask: Ask[State], version: str) -> Answer:
-    """What a validator or a supervisor asks about a model version
+    """Read the dossier of a model version
 
-    JSON, or with `Accept: text/html` a page to print. What is not known stands in `lacking`, with the reason.
+    It answers the questions of a validator or a supervisor. JSON, or with `Accept: text/html` a page to print.
+    `lacking` names each unknown part, with the reason.
     """
     models = ask.state.models
     found = await asyncio.to_thread(details, models.model_dir, version, roles_of(models))
@@ -57,7 +58,7 @@ async def model_dossier(ask: Ask[State], version: str) -> Answer:
 
 
 def _before(state: State, found: ModelDetails) -> ModelDetails | None:
-    """The version that was made before this one."""
+    """The newest version that is older than this one."""
     created = found.created_at
     earlier = [
         one

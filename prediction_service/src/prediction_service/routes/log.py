@@ -1,4 +1,7 @@
-"""The transparency log as others read it (c2sp.org/tlog-tiles): checkpoint, tiles, entry bundles. It holds no personal data."""
+"""The public operations of the transparency log (c2sp.org/tlog-tiles): checkpoint, tiles, entry bundles.
+
+The log contains no personal data.
+"""
 
 from decision_log import Resource
 from prediction_service.decisions.recording import asked
@@ -9,7 +12,7 @@ from service_kit.request.ask import Ask
 
 PREFIX = "/decision_log/"
 PROBLEMS = {
-    404: "The log has nothing there: `/problems/not-found`, or is off: `/problems/decision-log-off`",
+    404: "The log has no such resource: `/problems/not-found`, or is off: `/problems/decision-log-off`",
     503: "The decision log is unavailable: `/problems/decision-log-unavailable`. Try again after `Retry-After` seconds.",
 }
 
@@ -18,13 +21,13 @@ operations = Operations[State]("decision log")
 
 @operations.declare("GET", "/decision_log/checkpoint", "text/plain", scope=None, problems=PROBLEMS)
 async def read_checkpoint(ask: Ask[State]) -> Answer:
-    """The newest signed checkpoint, with the cosignatures that it has."""
+    """Read the newest signed checkpoint, with its cosignatures"""
     return await _resource(ask, "checkpoint")
 
 
 @operations.declare("GET", "/decision_log/tile/{path}", "application/octet-stream", scope=None, problems=PROBLEMS)
 async def read_tile(ask: Ask[State], path: str) -> Answer:
-    """A tile of hashes, or a bundle of entries."""
+    """Read a tile of hashes or a bundle of entries"""
     return await _resource(ask, f"tile/{path}")
 
 

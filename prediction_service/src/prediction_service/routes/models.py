@@ -1,4 +1,4 @@
-"""The operations about the model versions: which there are, which decides, and what is known of each."""
+"""The operations on model versions: list them with their roles, and read the details of one."""
 
 import asyncio
 
@@ -23,25 +23,25 @@ def roles_of(models: Models) -> Roles:
 
 @operations.declare("GET", "/models", ModelList, scope="predict")
 async def model_versions(ask: Ask[State]) -> bytes:
-    """The model versions, and which of them decides."""
+    """List the model versions and their roles"""
     models = ask.state.models
     found = await asyncio.to_thread(summaries, models.model_dir, roles_of(models))
     champion, challenger = models.versions["champion"], models.versions["challenger"]
     return json_bytes(ModelList(champion=champion, challenger=challenger, models=found).model_dump())
 
 
-_NO_SUCH = {404: "No such version, or it keeps none: `/problems/model-not-found`"}
+_NO_SUCH = {404: "No such version, or it has no such file: `/problems/model-not-found`"}
 
 
 @operations.declare("GET", "/models/{version}/tables", ModelTables, scope="predict", problems=_NO_SUCH)
 async def model_tables(ask: Ask[State], version: str) -> bytes:
-    """The tables of a model version."""
+    """Read the tables of a model version"""
     return await _file(ask, version, "tables.json")
 
 
 @operations.declare("GET", "/models/{version}/reference", ModelReference, scope="predict", problems=_NO_SUCH)
 async def model_reference(ask: Ask[State], version: str) -> bytes:
-    """The population that a model version was trained on."""
+    """Read the training population of a model version"""
     return await _file(ask, version, "reference.json")
 
 
@@ -60,7 +60,7 @@ async def _file(ask: Ask[State], version: str, name: str) -> bytes:
     problems={404: "No such version: `/problems/model-not-found`"},
 )
 async def model_version(ask: Ask[State], version: str) -> bytes:
-    """Everything that is known of a model version."""
+    """Read all details of a model version"""
     models = ask.state.models
     found = await asyncio.to_thread(details, models.model_dir, version, roles_of(models))
     if found is None:

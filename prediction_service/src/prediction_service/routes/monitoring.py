@@ -1,4 +1,4 @@
-"""The operations about the model in use: is it still good?"""
+"""The operations of monitoring: stability, performance and fairness of the model in use, and alarms."""
 
 import asyncio
 from datetime import date
@@ -34,7 +34,7 @@ operations = Operations[State]("monitoring")
 
 
 class OfVersion(BaseModel):
-    """Of a version that does not decide the evidence is that of when it last did, if it ever did."""
+    """A model version. If it does not decide, the evidence is that of its last time as champion, if any."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -42,17 +42,17 @@ class OfVersion(BaseModel):
 
 
 class Days(OfVersion):
-    """Changes what is shown; evidence is that of all windows."""
+    """The period that is shown. The evidence is always that of all windows."""
 
-    days: int = Field(default=28, ge=1, le=365, description="Days shown, today included.")
+    days: int = Field(default=28, ge=1, le=365, description="Days to show, including today.")
 
 
 class ManyDays(OfVersion):
-    days: int = Field(default=365, ge=1, le=365, description="Days shown, today included.")
+    days: int = Field(default=365, ge=1, le=365, description="Days to show, including today.")
 
 
 class Breakdown(OfVersion):
-    by: Literal["month"] | None = Field(default=None, description="`month`: also each month of decision.")
+    by: Literal["month"] | None = Field(default=None, description="`month`: also show each month of decision.")
 
 
 class WhichAlarms(BaseModel):
@@ -60,7 +60,7 @@ class WhichAlarms(BaseModel):
 
 
 class Acknowledgement(BaseModel):
-    """`adopt_reference`: the window since the change becomes what decisions are compared with."""
+    """How to close an alarm. `adopt_reference`: the window since the change becomes the new reference."""
 
     action: Action
 
@@ -92,10 +92,10 @@ _PROBLEMS = {
 
 @operations.declare("GET", "/monitoring/stability", Stability, scope="metrics:read", problems=_PROBLEMS)
 async def stability(ask: Ask[State], query: Days) -> bytes:
-    """Whether score and features are distributed as in training
+    """Compare the distributions of score and features with training
 
-    `psi` stands beside what chance alone makes of it at this number of clients. The evidence may be looked at as often as one
-    likes: all streams together raise at most `alpha` false alarms a year.
+    Each `psi` comes with the value that chance alone reaches at this number of clients. The evidence stays valid
+    however often it is read: all streams together raise at most `alpha` false alarms a year.
     """
     watched = await _watched(ask, query.model_version)
     found = await asked(watched.stability(first_day(_today(ask.state), query.days), ask.deadline), ask)
@@ -104,9 +104,9 @@ async def stability(ask: Ask[State], query: Days) -> bytes:
 
 @operations.declare("GET", "/monitoring/performance", Performance, scope="metrics:read", problems=_PROBLEMS)
 async def performance(ask: Ask[State], query: Breakdown) -> bytes:
-    """What became of what was decided
+    """Compare decisions with their outcomes
 
-    Figures that need more outcomes than there are are null, and named in `too_few`.
+    Figures without enough outcomes are null, and `too_few` names them.
     """
     watched = await _watched(ask, query.model_version)
     horizon = ask.state.settings.outcome_horizon_days
@@ -116,7 +116,7 @@ async def performance(ask: Ask[State], query: Breakdown) -> bytes:
 
 @operations.declare("GET", "/monitoring/fairness", Fairness, scope="metrics:read", problems=_PROBLEMS)
 async def fairness(ask: Ask[State], query: ManyDays) -> bytes:
-    """Adverse impact ratio and standardized mean difference by group"""
+    """Read the adverse impact ratio and the standardized mean difference by group"""
     watched = await _watched(ask, query.model_version)
     found = await asked(watched.fairness(first_day(_today(ask.state), query.days), ask.deadline), ask)
     return json_bytes(found.model_dump())
@@ -124,7 +124,7 @@ async def fairness(ask: Ask[State], query: ManyDays) -> bytes:
 
 @operations.declare("GET", "/monitoring/alarms", Alarms, scope="metrics:read", problems=LOG_PROBLEMS)
 async def alarms(ask: Ask[State], query: WhichAlarms) -> bytes:
-    """The alarms, newest first"""
+    """List the alarms, newest first"""
     found = await asked(alarms_of(_tables(ask.state), query.state, ask.deadline), ask)
     return json_bytes(found.model_dump())
 
@@ -138,11 +138,12 @@ async def alarms(ask: Ask[State], query: WhichAlarms) -> bytes:
     problems=LOG_PROBLEMS
     | {
         404: "No such alarm: `/problems/alarm-not-found`, or no decision log: `/problems/decision-log-off`",
-        409: "It is not open: `/problems/alarm-not-open`; or its window cannot be adopted: `/problems/alarm-not-adoptable`",
+        409: "The alarm is not open: `/problems/alarm-not-open`; or its window cannot be adopted: "
+        "`/problems/alarm-not-adoptable`",
     },
 )
 async def acknowledge_alarm(ask: Ask[State], alarm_id: str, body: Acknowledgement) -> bytes:
-    """Close an alarm; the windows of its stream restart"""
+    """Close an alarm and restart the windows of its stream"""
     models, database = ask.state.models, ask.state.recording.log.database
     reference = await asyncio.to_thread(reference_of, models.model_dir, models.champion.version)
     said = body.action, ask.log_fields.get("api_key")

@@ -1,4 +1,4 @@
-"""The operations that add to decisions: reviews and outcomes; and the one that erases them."""
+"""The operations that add reviews and outcomes to decisions, and the one that erases decisions."""
 
 from base64 import b64encode
 from uuid import UUID
@@ -18,7 +18,7 @@ from service_kit.request.ask import Ask
 from shared_schemas import MAX_CLIENT_ID, InvalidPart
 from shared_schemas.decisions import ObservedOutcomes, Recorded, Review, ReviewList, TakenOutcomes
 
-_NO_DECISION = "The record is none of a decision: `/problems/not-a-decision`"
+_NO_DECISION = "The record is not a decision: `/problems/not-a-decision`"
 
 operations = Operations[State]("decisions")
 
@@ -38,7 +38,7 @@ class OfClient(BaseModel):
 async def review_decision(ask: Ask[State], decision_id: str, body: Review) -> bytes:
     """Record a person's review of a decision
 
-    A review is a record of its own, read and proved like a decision. Its text is personal data like the decision.
+    A review is a separate record, read and proved like a decision. Its text is personal data, as the decision is.
     """
     record = await record_of(ask, decision_id)
     _check_changes(body, record)
@@ -62,7 +62,7 @@ async def review_decision(ask: Ask[State], decision_id: str, body: Review) -> by
     entry = sealed(listed, document)
     try:
         await ask.state.recording.record([entry], ask)
-    except EntryRefused as error:  # erased meanwhile
+    except EntryRefused as error:  # the decision was erased in the meantime
         raise DecisionNotFound from error
     return json_bytes({"decision_id": str(listed.decision_id), "commitment": b64encode(entry.commitment).decode()})
 
@@ -70,13 +70,13 @@ async def review_decision(ask: Ask[State], decision_id: str, body: Review) -> by
 def _check_changes(review: Review, record: Record) -> None:
     changes = review.decision is not None and review.decision != record["decision"]
     if (review.conclusion == "changed") != changes:
-        detail = "A changed decision differs from the reviewed one, an upheld one does not"
+        detail = "A changed decision must differ from the reviewed one, an upheld one must not"
         raise InvalidRequest(errors=[InvalidPart(pointer="#/decision", detail=detail)])
 
 
 @operations.declare("GET", "/decisions/{decision_id}/reviews", ReviewList, scope="decisions:read", problems=OF_ONE)
 async def list_reviews(ask: Ask[State], decision_id: str) -> bytes:
-    """The reviews of a decision."""
+    """List the reviews of a decision"""
     reviewed = decision_id_of(decision_id)
     await record_bytes(ask, reviewed)
     found = await asked(ask.state.recording.log.records.reviews(reviewed, ask.deadline), ask)
@@ -88,15 +88,15 @@ async def list_reviews(ask: Ask[State], decision_id: str) -> bytes:
     "/decisions",
     scope="decisions:erase",
     problems=LOG_PROBLEMS
-    | {403: "Erasing is not set up here: `/problems/erasure-off`; or the key lacks the scope: `/problems/forbidden`"}
-    | {409: "Younger decisions remain, which must be kept: `/problems/retention`"},
+    | {403: "Erasure is not set up: `/problems/erasure-off`; or the key lacks the scope: `/problems/forbidden`"}
+    | {409: "Decisions within the retention period remain: `/problems/retention`"},
     status=204,
 )
 async def erase_decisions(ask: Ask[State], query: OfClient) -> bytes:
-    """Erase the decisions about a client that are older than the retention
+    """Erase the decisions about a client that are older than the retention period
 
-    With their reviews and outcomes. The erasure is itself a record of the log, which names ids and no client. Where younger
-    ones remain the answer is 409, with the day from which all can be erased.
+    Their reviews and outcomes are erased, too. A record of the erasure is added to the log; it contains record ids, but
+    no client. If younger decisions remain, the answer is 409, with the day from which all of them can be erased.
     """
     erasure = ask.state.recording.log.erasure
     if erasure is None:
@@ -111,9 +111,9 @@ async def erase_decisions(ask: Ask[State], query: OfClient) -> bytes:
 
 @operations.declare("POST", "/outcomes", TakenOutcomes, scope="outcomes:write", problems=LOG_PROBLEMS | {503: AWAY})
 async def take_outcomes(ask: Ask[State], body: ObservedOutcomes) -> bytes:
-    """Store what was observed of decisions
+    """Store observed outcomes of decisions
 
-    Safe to repeat. A later `observed_at` corrects an earlier one.
+    Safe to repeat. An outcome with a later `observed_at` corrects an earlier one.
     """
     given = [Outcome(each.decision_id, each.observed_at, each.defaulted) for each in body.outcomes]
     taken = await asked(ask.state.recording.log.outcomes.add(given, ask.deadline), ask)

@@ -1,4 +1,4 @@
-"""Bodies of values without a client: read, checked for their types, and documented by the inputs of the model that serves."""
+"""Request bodies of values without a client: parsed, checked for types, and documented from the champion's inputs."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -17,11 +17,11 @@ _TYPES: dict[str, Any] = {
 
 
 class Values(RootModel[dict[str, Any]]):
-    """A JSON object of values by the names of features; null or absent is "unknown"."""
+    """A JSON object of values by feature name. A null or absent value is unknown."""
 
 
 class ValuesReader:
-    """Reads the values of a model's inputs. Ranges and categories are left to its quality check.
+    """Parses the values of a model's inputs. The quality check judges ranges and categories.
 
     `others`: names of further features of the set, which are ignored.
     """
@@ -41,7 +41,7 @@ class ValuesReader:
         )
 
     def read(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Of each input its value. Raises InvalidRequest."""
+        """Return the value of each input by name. Raises InvalidRequest."""
         try:
             read = self._model.model_validate(given)
         except ValidationError as error:

@@ -1,1 +1,1 @@
-"""From a vector to an answer: quality check, tables, reasons. Pure: no HTTP, no files."""
+"""Scoring of vectors: quality check, scorecard, reasons. Pure functions: no HTTP, no files."""

@@ -1,4 +1,4 @@
-"""Turns vectors and a model into what an answer says: probability, score, label, and what was done about bad values."""
+"""Scores vectors with a model: probability, score, label, and the handling of missing, failed and stale values."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,13 +11,13 @@ from service_kit.problems import InvalidRequest
 from shared_schemas import Feature, InvalidPart
 
 Vector = Mapping[str, Any]
-"""The values of features by their names, with `client_id` and `event_timestamp`."""
+"""Values of features by name, with `client_id` and `event_timestamp`."""
 
 NOT_FEATURES = frozenset({"client_id", "event_timestamp", "feature_timestamps"})
 
 
 class Model(Protocol):
-    """What a decision needs of a model."""
+    """The parts of a model that a decision needs."""
 
     @property
     def version(self) -> str: ...
@@ -27,7 +27,7 @@ class Model(Protocol):
 
     @property
     def inputs(self) -> Sequence[Feature]:
-        """Definitions of the features that it reads, in the order of its rows, as they were at training."""
+        """Definitions, as they were at training, of the features that the model reads, in the order of its rows."""
 
     @property
     def quality(self) -> QualityCheck:
@@ -35,21 +35,21 @@ class Model(Protocol):
 
     @property
     def missing_rules(self) -> Mapping[str, str]:
-        """What the model does when a feature is missing, by feature."""
+        """The rule of the model for a missing value, by feature."""
 
     @property
     def explainer(self) -> Explainer | None:
-        """None if this model cannot tell exactly what a feature contributed."""
+        """None if the model cannot compute exact contributions of its features."""
 
     async def probabilities(self, rows: Sequence[Sequence[float | None]], until: float = ...) -> Sequence[float]:
-        """Probability of default of each row; values in the order of `inputs`, None is missing.
+        """The probability of default of each row. Values are in the order of `inputs`; None is a missing value.
 
         Raises DeadlineExceeded at the loop time `until`.
         """
 
 
 class Scored(NamedTuple):
-    """A vector, what its check found, and the probability of default."""
+    """A vector, the result of its quality check, and its probability of default."""
 
     vector: Vector
     quality: Quality
@@ -59,9 +59,9 @@ class Scored(NamedTuple):
 async def score(
     model: Model, vectors: Sequence[Vector], now: datetime | None = None, until: float = inf
 ) -> list[Scored]:
-    """Score vectors, in their order. `now`: the instant at which values may be too old; without it none is.
+    """Return a score for each vector, in order. `now`: the time to compute the age of values; without it none is stale.
 
-    `until`: the loop time up to which the model may take.
+    `until`: the deadline of the model, in loop time.
     """
     check = model.quality.check
     checked = [check(vector, now) for vector in vectors]
@@ -70,17 +70,17 @@ async def score(
 
 
 def label_of(probability: float, threshold: float) -> int:
-    """1: the model expects a default."""
+    """1 if the model expects a default, else 0."""
     return int(probability >= threshold)
 
 
 def score_of(probability: float) -> int:
-    """0 (good) to 1000 (bad)."""
+    """The score, from 0 (good) to 1000 (bad)."""
     return int(probability * 1000)
 
 
 def plain_answer(model: Model, scored: Scored) -> dict[str, Any]:
-    """The keys of every `shared_schemas.CreditRisk`, but for those of the decision."""
+    """The keys of every `shared_schemas.CreditRisk`, without those of the decision."""
     vector, quality, probability = scored
     return {
         "client_id": vector.get("client_id"),
@@ -102,8 +102,8 @@ def plain_answer(model: Model, scored: Scored) -> dict[str, Any]:
 
 
 def explainer_of(model: Model) -> Explainer:
-    """Raises InvalidRequest."""
+    """The explainer of the model. Raises InvalidRequest if it has none."""
     if model.explainer is None:
-        detail = "The model that decides at the moment has no tables, and so cannot be explained exactly"
+        detail = "The present champion has no tables, so it cannot be explained exactly"
         raise InvalidRequest(errors=[InvalidPart(pointer="query/explain", detail=detail)])
     return model.explainer

@@ -1,4 +1,4 @@
-"""The quality check of a vector: which stored values are of their type and range, and what stands in for the others."""
+"""The quality check of a vector: replaces stored values that are too old, or of a wrong type or range, by None."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -26,9 +26,9 @@ def _checked_type(feature: Feature) -> Any:
 
 
 class Quality(NamedTuple):
-    """What the check found. `values`: in the order of the model's inputs, None for each that is missing, failed or stale.
+    """The result of a check. `values`: in the order of the model's inputs; None if missing, failed or stale.
 
-    A category's value is its position in the list of the model's definition.
+    The value of a category is its position in the categories of the model's definition.
     """
 
     values: tuple[float | None, ...]
@@ -38,7 +38,7 @@ class Quality(NamedTuple):
 
 
 def _getter(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """Gets the values of these keys."""
+    """Return a function that gets the values of these keys."""
     return itemgetter(*names) if len(names) > 1 else lambda stored: tuple(stored[name] for name in names)
 
 
@@ -48,7 +48,7 @@ class QualityCheck:
     def __init__(self, inputs: Sequence[Feature]) -> None:
         self._names = tuple(feature.name for feature in inputs)
         self._values_of = _getter(self._names)
-        # A tuple: making an instance of a model would take three times as long.
+        # Validate a tuple: an instance of a Pydantic model takes three times as long.
         types: Any = tuple[tuple(_checked_type(feature) for feature in inputs)]  # type: ignore[misc]  # known at run time only
         self._validate = TypeAdapter(types, config=ConfigDict(strict=True)).validator.validate_python
         self._codes = [
@@ -67,7 +67,7 @@ class QualityCheck:
         return {name: vector[name] for name in self._names}
 
     def check(self, stored: Mapping[str, Any], now: datetime | None = None) -> Quality:
-        """Check the stored values; at `now` also their age. `missing` names all that were null, failed or stale."""
+        """Check stored values, and with `now` their age. The result's `missing` names null, failed and stale values."""
         values = self._values_of(stored)
         failed: list[str] = []
         try:
@@ -86,7 +86,7 @@ class QualityCheck:
         return Quality(self._coded(values) if self._codes else values, failed, missing, stale)
 
     def _coded(self, values: tuple[Any, ...]) -> tuple[float | None, ...]:
-        """The values with the positions of categories in their place."""
+        """The values, with each category replaced by its position."""
         usable = [*values]
         for position, codes in self._codes:
             if usable[position] is not None:
@@ -94,7 +94,7 @@ class QualityCheck:
         return tuple(usable)
 
     def _stale(self, stored: Mapping[str, Any], values: Sequence[Any], now: datetime) -> list[int]:
-        """Positions of the values that are of an event too long ago."""
+        """Positions of the values whose event is too old."""
         event: datetime | None = stored.get("event_timestamp")
         if event is None:
             return []

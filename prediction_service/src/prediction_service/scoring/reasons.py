@@ -1,4 +1,4 @@
-"""Why a decision came out as it did: what each feature contributed, and the adverse contributions in words."""
+"""Explains a decision: the contribution of each feature, and sentences for the adverse contributions."""
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -13,17 +13,17 @@ from shared_schemas import Feature
 
 METHOD = "exact Shapley values of an additive model against its training population, in log-odds"
 MOST_REASONS = 4
-"""More are not likely to help the applicant (official interpretation of 12 CFR 1002.9(b)(2), paragraph 1)."""
+"""Maximum reasons: more are not likely to help the applicant (interpretation of 12 CFR 1002.9(b)(2), paragraph 1)."""
 
 LEAST_CONTRIBUTION = 0.01
-"""In log-odds, 1 % of the odds: what adds less is no principal reason."""
+"""Minimum contribution of a principal reason, in log-odds: 1 % of the odds."""
 
 COMBINATIONS_KEPT = 4_096
-"""Of cells: about 3 kB each."""
+"""Maximum combinations of cells in the cache, about 3 kB each."""
 
 
 class _Cell(NamedTuple):
-    """What is known of a feature's values in one interval. `reason`: its code and sentence; None where it is no reason."""
+    """An interval of a feature's values. `reason`: its code and sentence; None if the contribution is no reason."""
 
     feature: str
     contribution: float
@@ -31,7 +31,7 @@ class _Cell(NamedTuple):
 
 
 class _Feature(NamedTuple):
-    """`cells[i]` holds for edges[i - 1] < x <= edges[i], and the last cell for a missing value."""
+    """The cells of a feature: `cells[i]` applies to edges[i - 1] < x <= edges[i], the last cell to a missing value."""
 
     name: str
     edges: tuple[float, ...]
@@ -40,10 +40,10 @@ class _Feature(NamedTuple):
 
 
 class _Combination(NamedTuple):
-    """What all vectors have in common whose values lie in the same cells; not to be changed."""
+    """The explanation shared by all vectors whose values lie in the same cells. Must not be modified."""
 
     parts: tuple[tuple[str, float, float], ...]
-    """Of each feature its name, contribution and points."""
+    """Name, contribution and points of each feature."""
 
     reason_codes: list[dict[str, Any]]
 
@@ -51,7 +51,7 @@ class _Combination(NamedTuple):
 class Explainer:
     """Explains the answers of one scorecard.
 
-    What depends on the cells alone is worked out once for each combination of them; portfolios have one or two thousand.
+    The part that depends only on the cells is computed once for each combination; a portfolio has 1,000 to 2,000.
     """
 
     def __init__(self, scorecard: Scorecard, inputs: Sequence[Feature], bounds: Bounds = "two_decimals") -> None:
@@ -69,11 +69,11 @@ class Explainer:
         self._texts = {feature.name: words for feature, words in zip(inputs, texts, strict=True)}
 
     def reason_codes(self, values: Values, probability: float) -> list[dict[str, Any]]:
-        """The adverse contributions, largest first, as `explain` has them; not to be changed."""
+        """The adverse contributions, largest first, as in `explain`. The list must not be modified."""
         return self._combination(self._positions(values), probability).reason_codes
 
     def reason_of_state(self, name: str, state: str, values: Values, probability: float) -> dict[str, Any]:
-        """The reason that a feature is missing, failed or stale, whatever that contributed."""
+        """The reason for a missing, failed or stale feature, independent of the size of its contribution."""
         words = self._texts[name]
         of_feature = next(
             part for part in self._combination(self._positions(values), probability).parts if part[0] == name
@@ -87,9 +87,9 @@ class Explainer:
         )
 
     def explain(self, stored: Mapping[str, Any], values: Values, probability: float) -> dict[str, Any]:
-        """The keys that an explained answer has beyond the plain one.
+        """The additional keys of an explained answer.
 
-        `stored`: the vector before its check; `values`: what the model was asked; `probability`: what it answered.
+        `stored`: the vector before its check; `values`: the input of the model; `probability`: its output.
         """
         parts, reason_codes = self._combination(self._positions(values), probability)
         return {
@@ -115,10 +115,10 @@ class Explainer:
         return _Combination(parts, _reasons(found, per_log_odds))
 
     def _points(self, difference: float, probability: float) -> float:
-        """Points of score for a unit of log-odds: the mean slope of the score between the reference and the answer.
+        """Points of score per unit of log-odds: the mean slope of the score between the reference and the probability.
 
-        So the points of the features add up to 1000 * (probability - reference), and keep the signs and proportions of
-        the log-odds (Aumann and Shapley 1974: the straight path). In a form that is exact for small differences, too.
+        The points of the features then add up to 1000 * (probability - reference), and keep the signs and proportions
+        of the log-odds (Aumann and Shapley 1974: the straight path). This form is exact for small differences, too.
         """
         lower, upper = sorted((self._reference, probability))
         distance = abs(difference)
@@ -127,7 +127,7 @@ class Explainer:
 
 def _reasons(found: Sequence[_Cell], per_log_odds: float) -> list[dict[str, Any]]:
     adverse = [cell for cell in found if cell.reason]
-    adverse.sort(key=_size, reverse=True)  # keeps equal ones in the order of the features
+    adverse.sort(key=_size, reverse=True)  # stable: equal contributions stay in the order of the features
     return [
         {
             "code": cell.reason[0],
@@ -167,7 +167,7 @@ def _category_cells(table: FeatureTable, texts: Texts) -> list[_Cell]:
 def _interval_cells(
     table: FeatureTable, feature: Feature, texts: Texts, written: Bounds
 ) -> tuple[tuple[float, ...], list[_Cell]]:
-    """Neighbouring cells that are all adverse are one region in words: "between 4 and 14", however many cells that is."""
+    """Return the edges and cells. Adjacent adverse cells get one sentence for their whole range: "between 4 and 14"."""
     edges, values, of_age = list(table.edges), list(table.values), "age" in feature.basis
     if of_age and (adult := nextafter(ELDERLY, -inf)) not in edges:
         position = bisect_left(edges, adult)
@@ -185,6 +185,6 @@ def _interval_cells(
 
 
 def _is_reason(above: float, contribution: float, *, of_age: bool) -> bool:
-    """The age of an elderly applicant is none, whatever the table says (12 CFR 1002.6(b)(2))."""
+    """Whether a contribution is a reason. The age of an elderly applicant never is one (12 CFR 1002.6(b)(2))."""
     elderly = of_age and above >= nextafter(ELDERLY, -inf)
     return contribution > LEAST_CONTRIBUTION and not elderly

@@ -1,4 +1,4 @@
-"""The model as arithmetic: one lookup table a feature, summed in log-odds. Exact, and without any library."""
+"""The scorecard: one lookup table per feature, summed in log-odds. Exact, without numerical libraries."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,21 +8,21 @@ from math import exp, isfinite
 from typing import Any
 
 Values = Sequence[float | None]
-"""One value a feature, in the order of the tables; None or NaN is missing."""
+"""One value per feature, in the order of the tables; None and NaN are missing values."""
 
 DIRECTIONS = {"rises": 1, "falls": -1, "is free": 0}
-"""What a feature's declared `risk` means for the values of its table."""
+"""The direction of a table's values for each declared `risk` of a feature."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureTable:
-    """What a feature adds to the log-odds of default.
+    """The contributions of a feature to the log-odds of default.
 
-    `values[i]` holds for edges[i - 1] < x <= edges[i]; the last value for all above the last edge. `missing_rule` is
-    "missing_cell" if the feature was missing in some training rows, "best_cell" if a missing value gets the smallest of
-    the values, else "default_cell". `monotonic` is -1 if the values never rise, 1 if they never fall, 0 if they are free.
-    `population_mean` is the mean of what the feature adds over the training rows. With `categories`, x is the position of
-    a category in that list, and values[x] is what it adds.
+    `values[i]` applies to edges[i - 1] < x <= edges[i], the last value to all x above the last edge. `missing_rule` is
+    "missing_cell" if the feature was missing in some training rows, "best_cell" if a missing value gets the smallest
+    of the values, else "default_cell". `monotonic` is -1 if the values never rise, 1 if they never fall, 0 if they are
+    free. `population_mean` is the mean contribution over the training rows. With `categories`, x is the position of a
+    category in that list, and values[x] is its contribution.
     """
 
     name: str
@@ -40,7 +40,7 @@ class FeatureTable:
         return self.values[bisect_left(self.edges, value)]
 
     def defect(self) -> str | None:
-        """What is wrong with the table first of all, if anything is."""
+        """The first defect of the table, or None."""
         return next(self._defects(), None)
 
     def _defects(self) -> Iterator[str]:
@@ -66,7 +66,7 @@ class FeatureTable:
 
 
 def category_edges(categories: Sequence[str]) -> tuple[float, ...]:
-    """The edges that give each position of a list of categories a cell of its own."""
+    """The edges that give each category its own cell."""
     return tuple(float(position) for position in range(len(categories) - 1))
 
 
@@ -98,7 +98,10 @@ class Scorecard:
         return sigmoid(self.log_odds(values))
 
     def probabilities(self, rows: Sequence[Values]) -> list[float]:
-        """Of each row, to the bit what `probability` says; feature by feature, which halves the time for hundreds of rows."""
+        """The probability of each row, bit for bit that of `probability`.
+
+        Computed feature by feature, which halves the time for hundreds of rows.
+        """
         if len(rows) == 1:
             return [self.probability(rows[0])]
         totals = [self.base] * len(rows)
@@ -110,7 +113,7 @@ class Scorecard:
         return [sigmoid(total) for total in totals]
 
     def contributions(self, values: Values) -> list[float]:
-        """Of each feature in log-odds, relative to its mean over the training rows.
+        """The contribution of each feature in log-odds, relative to its mean over the training rows.
 
         For an additive model these are its exact Shapley values against that population (Lundberg and Lee 2017, section 2.4).
         """
@@ -123,7 +126,7 @@ class Scorecard:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Scorecard":
-        """Raises KeyError, TypeError or ValueError for anything but what `as_json` makes."""
+        """Read a document of `as_json`. Raises KeyError, TypeError or ValueError for any other document."""
         return cls(float(document["base"]), [_table_from_json(table) for table in document["tables"]])
 
 
@@ -149,14 +152,14 @@ def _table_from_json(table: Mapping[str, Any]) -> FeatureTable:
 
 
 ELDERLY = 62
-"""Years: from this age on an applicant is elderly in the sense of 12 CFR 1002.2(o)."""
+"""Age in years from which an applicant is elderly in the sense of 12 CFR 1002.2(o)."""
 
 YOUNGER, OLDER = range(18, ELDERLY), range(ELDERLY, 101)
-"""Every age of an adult that passes its check: ages are completed years, so that comparing these compares all."""
+"""All ages of adults that pass the quality check. Ages are completed years, so a comparison over these is complete."""
 
 
 def disfavours_elderly(age: FeatureTable) -> bool:
-    """Whether an applicant of 62 or older is scored worse for age than the best-treated younger adult.
+    """Whether the table scores some age of 62 or older worse than the best younger adult age.
 
     12 CFR 1002.6(b)(2): the age of an elderly applicant may not be assigned a negative factor or value.
     """
@@ -165,10 +168,10 @@ def disfavours_elderly(age: FeatureTable) -> bool:
 
 
 def disfavours_unknown_age(age: FeatureTable) -> bool:
-    """Whether a missing age is scored worse than some known one: it may be that of an elderly applicant."""
+    """Whether a missing age is scored worse than some known age. It may be that of an elderly applicant."""
     return age.missing > min(age.contribution(years) for years in (*YOUNGER, *OLDER))
 
 
 def disfavours_every_unknown_age(age: FeatureTable) -> bool:
-    """Whether a missing age is scored worse than every known one: what the first release checked."""
+    """Whether a missing age is scored worse than every known age. This is the check of the first release."""
     return age.missing > max(age.contribution(years) for years in (*YOUNGER, *OLDER))

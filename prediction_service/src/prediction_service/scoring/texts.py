@@ -1,4 +1,4 @@
-"""The codes and sentences that reasons are given in: those that a feature set declares, and defaults for the others."""
+"""The codes and sentences of reasons: declared by the feature set, or made by default."""
 
 import re
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from typing import Literal
 from shared_schemas import Feature
 
 Bounds = Literal["two_decimals", "exact"]
-"""How the bounds of numbers are written. Two decimals may contradict a value beside a bound: for versions that began so."""
+"""How sentences write bounds. Two decimals may contradict a value near a bound; only old versions use them."""
 
 _PLACEHOLDER = re.compile(r"\{(low|high|value)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Of one feature: two codes that never change their meaning, and a sentence for each form of region."""
+    """The texts of a feature: two codes that never change their meaning, and a sentence for each form of range."""
 
     code: str
     missing_code: str
@@ -33,13 +33,13 @@ class Texts:
 
 
 def texts_of(inputs: Sequence[Feature]) -> tuple[Texts, ...]:
-    """One for each feature, in their order. A code that is not declared is made from the feature's name."""
+    """The texts of each feature, in order. A code that is not declared is the name of the feature in capitals."""
     codes = {_code(feature) for feature in inputs}
     return tuple(_texts(feature, codes) for feature in inputs)
 
 
 def version_of(texts: Sequence[Texts]) -> str:
-    """Changes with any code or sentence: the first 12 digits of a SHA-256 over all of them."""
+    """The version of the texts: the first 12 hexadecimal digits of a SHA-256 over all codes and sentences."""
     return sha256(repr(tuple(texts)).encode()).hexdigest()[:12]
 
 
@@ -86,10 +86,10 @@ def category_sentence(texts: Texts, category: str) -> str:
 def sentence(
     feature: Feature, texts: Texts, above: float | None, up_to: float | None, written: Bounds = "two_decimals"
 ) -> str:
-    """What is said of values x with above < x <= up_to; None is no bound.
+    """The sentence for values x with above < x <= up_to; None is no bound.
 
-    In whole numbers where the feature is counted: (3.5, 14.5] of loans is "between 4 and 14". A bound below which no
-    value is allowed is none.
+    Bounds of a counted feature are whole numbers: (3.5, 14.5] loans is "between 4 and 14". A lower bound below the
+    feature's minimum is left out.
     """
     least = feature.minimum if feature.minimum is not None else feature.exclusive_minimum
     if feature.type == "flag":
@@ -110,7 +110,7 @@ def sentence(
 
 
 def _number(bound: float | None, written: Bounds) -> str:
-    """Exact: with the fewest decimals, but two, that read back are the bound itself."""
+    """A bound as text. "exact": with the fewest decimals, at least two, that read back as the same number."""
     if written == "two_decimals":
         return f"{bound or 0:.2f}"
     number = Decimal(repr(bound or 0.0))
@@ -118,11 +118,11 @@ def _number(bound: float | None, written: Bounds) -> str:
 
 
 def _is_least(feature: Feature, up_to: float) -> bool:
-    """Whether no whole number is allowed up to there but the smallest."""
+    """Whether the minimum is the only whole number up to this bound."""
     return feature.minimum is not None and floor(up_to) == feature.minimum
 
 
 def _whole(above: float | None, up_to: float | None) -> tuple[str, str]:
     low = 0 if above is None else floor(above) + 1
-    # Where no whole number lies between, the cell is never asked for; it has its words all the same.
+    # A cell without a whole number in it is never used, but it needs a sentence too.
     return str(low), str(max(floor(up_to or 0), low) if above is not None else floor(up_to or 0))

@@ -1,1 +1,1 @@
-"""What a client is told about a decision."""
+"""The statement to a client about a decision."""

@@ -1,4 +1,4 @@
-"""A statement as a page to print: escaped, without script."""
+"""Renders a statement as an HTML page to print. Values are escaped; the page contains no script."""
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The statement about a decision: every number comes from the record, from scoring a variation of it, or from the population."""
+"""Builds the statement about a decision. Every number comes from the record, a scored variation, or the population."""
 
 import asyncio
 from datetime import datetime
@@ -15,7 +15,7 @@ from prediction_service.versions.serving import ServedModel
 
 
 async def statement_of(state: State, record: Record) -> dict[str, Any]:
-    """Raises ModelGone."""
+    """Build the statement about a recorded decision. Raises ModelGone."""
     model = await model_of(state, record)
     policy = await policy_of(state, record)
     search = Search(model, policy, vector_of(record), datetime.fromisoformat(record["decided_at"]), record["decision"])

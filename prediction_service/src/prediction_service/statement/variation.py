@@ -1,4 +1,4 @@
-"""The smallest single change that would have led to a more favourable decision, found by search and verified by scoring."""
+"""Finds, for each actionable input, the smallest change with a more favourable decision, and verifies it by scoring."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ SEVERITY: Mapping[str, int] = {"approve": 0, "refer": 1, "decline": 2}
 
 
 class Variation(NamedTuple):
-    """`to` is None where no single change of the feature would do; `decision` is what it would have led to."""
+    """A change of one feature, and its decision. `to` and `decision` are None if no change of this feature suffices."""
 
     feature: Feature
     stored: Any
@@ -26,7 +26,7 @@ class Variation(NamedTuple):
 
 
 class Search(NamedTuple):
-    """A decision whose inputs are varied."""
+    """The search for variations of one decision."""
 
     model: ServedModel
     policy: ServedPolicy
@@ -35,7 +35,7 @@ class Search(NamedTuple):
     decision: Outcome
 
     def variations(self, scorecard: Scorecard) -> list[Variation]:
-        """One for each actionable input, in their order; none for an approval."""
+        """Return one variation for each actionable input, in order; none for an approval."""
         if self.decision == "approve":
             return []
         found = zip(self.model.inputs, scorecard.tables, strict=True)
@@ -50,25 +50,24 @@ class Search(NamedTuple):
         return Variation(feature, stored, None, None)
 
     def _usable(self, feature: Feature) -> Any:
-        """The stored value; None where the model could not use it."""
+        """The stored value, or None if the model could not use it."""
         unusable = self.model.quality.check(self.vector, self.decided_at).missing
         return None if feature.name in unusable else self.vector[feature.name]
 
     def decision_with(self, name: str, value: Any) -> Outcome:
-        """The decision if this one value had been recorded at the time of the decision, all others as they were."""
+        """The decision with this value, recorded at the time of the decision, and all other values unchanged."""
         times = {**(self.vector.get("feature_timestamps") or {}), name: self.decided_at}
         varied = {**self.vector, name: value, "feature_timestamps": times}
         quality = self.model.quality.check(varied, self.decided_at)
-        assert self.model.scorecard is not None  # noqa: S101 -- `variations` was given it
+        assert self.model.scorecard is not None  # noqa: S101 -- `variations` requires a scorecard
         probability = self.model.scorecard.probability(quality.values)
         return self.policy.rules.judge(probability, self.model.threshold, quality).decision
 
 
 def _candidates(feature: Feature, table: FeatureTable, stored: Any) -> Sequence[Any]:
-    """One value of each cell, the nearest to the stored one first.
+    """Return one value of each cell, the nearest to the stored value first.
 
-    Categories, and the values in place of one that is missing, have no distance: those come first that change the log-odds
-    least.
+    Categories and missing values have no distance. For them, the values that change the log-odds least come first.
     """
     if feature.categories is not None:
         values = list(zip(feature.categories, table.values, strict=True))
@@ -84,7 +83,7 @@ def _candidates(feature: Feature, table: FeatureTable, stored: Any) -> Sequence[
 
 
 def _cells(feature: Feature, table: FeatureTable) -> Iterator[tuple[float, float]]:
-    """The smallest and the largest allowed value of each cell; the first above the second where there is none."""
+    """The smallest and the largest allowed value of each cell. If a cell has no allowed value, low > high."""
     least, most = _range(feature)
     for below, upto in pairwise((-inf, *table.edges, inf)):
         if feature.whole:
@@ -109,11 +108,11 @@ def _range(feature: Feature) -> tuple[float, float]:
 
 
 def cell_of(feature: Feature, table: FeatureTable, value: float) -> tuple[float, float]:
-    """The smallest and the largest allowed value of the cell that an allowed value lies in."""
+    """The smallest and the largest allowed value of the cell that contains this allowed value."""
     return next((low, high) for low, high in _cells(feature, table) if low <= value <= high)
 
 
 def edge_below(table: FeatureTable, value: float) -> float | None:
-    """The edge that a value lies just above; None for one in the first cell, or further away."""
+    """The edge whose next larger float is this value, or None."""
     position = bisect_left(table.edges, value)
     return table.edges[position - 1] if position and nextafter(table.edges[position - 1], inf) == value else None

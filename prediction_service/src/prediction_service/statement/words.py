@@ -1,4 +1,4 @@
-"""The words of a statement that do not depend on the decision, and those of its variations."""
+"""The sentences of a statement, and how it writes numbers."""
 
 from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, localcontext
@@ -15,7 +15,7 @@ DECIDED = {
 _DECIMALS = range(2, 20)
 _SHORT = Decimal("0.0001")
 _DIGITS = 400
-"""More than any number has before and after its point."""
+"""Decimal precision, more than the digits of any float."""
 _LED_TO = {"approve": "approval", "refer": "a decision by a person"}
 
 NOTICE = (
@@ -25,7 +25,7 @@ NOTICE = (
     "because the applicant has in good faith exercised any right under the Consumer Credit Protection Act. The Federal agency "
     "that administers compliance with this law concerning this creditor is {agency}."
 )
-"""12 CFR 1002.9(b)(1)."""
+"""The notice of 12 CFR 1002.9(b)(1)."""
 
 REVIEW = "You can ask that a person reviews this decision, say what you think of it, and contest it. Name the decision id. {contact}"
 CORRECTION = (
@@ -37,7 +37,7 @@ NO_TABLES = "The model that decided has no tables: neither exact reasons nor var
 
 
 def shown(value: Any, *, flag: bool = False) -> str:
-    """A value for people. Numbers that are not whole are rounded by `told` only, which knows what stays true."""
+    """A value as text for people. It rounds no number; see `told`."""
     if value is None:
         return "not on record"
     if flag and value in (0, 1):
@@ -46,7 +46,10 @@ def shown(value: Any, *, flag: bool = False) -> str:
 
 
 def told(value: float, rounding: str, largest_error: float, still: Callable[[float], bool]) -> str:
-    """With two to four decimals as it is; else with the fewest of which `still` holds and which are not further off."""
+    """A number as text: exact if two to four decimals suffice, else rounded.
+
+    Rounds to the fewest decimals with an error of at most `largest_error` for which `still` holds.
+    """
     exact = Decimal(repr(value))
     with localcontext(prec=_DIGITS):
         for decimals in _DECIMALS:
@@ -58,7 +61,7 @@ def told(value: float, rounding: str, largest_error: float, still: Callable[[flo
 
 
 def variation_text(variation: Variation, table: FeatureTable) -> str:
-    """`table`: of the feature. Rounded numbers say what is true: to reach them leads to the decision."""
+    """The sentence about a variation. `table`: of its feature. A rounded number also leads to the stated decision."""
     feature = variation.feature
     subject = feature.description.strip().rstrip(".")
     if variation.decision is None:
@@ -73,7 +76,7 @@ def variation_text(variation: Variation, table: FeatureTable) -> str:
 
 
 def _numbers(variation: Variation, table: FeatureTable) -> tuple[str, str]:
-    """What to reach and what was stored, each to a hundredth of the difference."""
+    """The texts of the value to reach and of the stored value, each rounded by at most 1 % of their difference."""
     to, stored = variation.to, variation.stored
     largest_error = abs(to - (stored or 0.0)) / 100
     low, high = cell_of(variation.feature, table, to)

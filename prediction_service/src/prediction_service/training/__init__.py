@@ -1,1 +1,1 @@
-"""Trains, validates and describes a model version. Needs the `train` extra; serving imports none of it."""
+"""Trains, validates and describes model versions. Needs the extra `train`; the service never imports it."""

@@ -1,4 +1,4 @@
-"""The champion's estimator: boosted trees of one feature each, whose sum is a scorecard."""
+"""The default estimator: boosted trees that use one feature each, so that their sum is a scorecard."""
 
 from collections.abc import Iterator, Sequence
 from math import isfinite
@@ -12,14 +12,14 @@ from prediction_service.training.errors import TrainingDataError
 from prediction_service.training.thresholds import shorten
 
 MOST_CATEGORIES = 250
-"""Of one feature that get a value of their own: the most frequent ones. The others are as if missing."""
+"""Maximum categories of one feature with their own value: the most frequent ones. Others are treated as missing."""
 
 
 class Grown(NamedTuple):
-    """The trees of one input, as arrays of nodes, with the sets of categories that their nodes send left.
+    """The trees of one input, as arrays of nodes with the sets of categories that each node sends left.
 
-    `codes`: for each category its number within the trees, -1 where the trees do not know it; None for a number.
-    `fill`: what stands in for a missing value; None where missing values have a way of their own.
+    `codes`: the number of each category within the trees, -1 if the trees do not know it; None for a number. `fill`:
+    the replacement for a missing value; None if the trees handle missing values.
     """
 
     trees: Sequence[tuple[np.ndarray, np.ndarray]]
@@ -27,15 +27,16 @@ class Grown(NamedTuple):
     fill: float | None
 
     def thresholds(self) -> list[float]:
-        """Where the value of a number changes what the trees say, in increasing order.
+        """The values at which the output of the trees changes, in increasing order.
 
-        A split between missing and all others has the threshold infinity, which no number passes.
+        A split between missing and all other values has the threshold infinity. It is left out, because no number
+        exceeds it.
         """
         split = (nodes[nodes["is_leaf"] == 0]["num_threshold"] for nodes, _ in self.trees)
         return sorted({value for values in split for value in values.tolist() if isfinite(value)})
 
     def leaves(self, value: float) -> Iterator[float]:
-        """What each tree says of a value: of a number, of the position of a category, or of NaN."""
+        """The output of each tree for a value: a number, the position of a category, or NaN."""
         if np.isnan(value) and self.fill is not None:
             value = self.fill
         if self.codes is not None and not np.isnan(value):
@@ -61,12 +62,12 @@ def _leaf(nodes: np.ndarray, left_categories: np.ndarray, value: float) -> float
 
 
 class AdditiveBoosting(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
-    """Gradient boosting (scikit-learn's histogram trees) in which each tree splits on one input only.
+    """Gradient boosting (scikit-learn's histogram trees) in which each tree splits on only one input.
 
-    Rows are of numbers, NaN is missing; a category is its position in its list. `directions`: of each input, 1 if the
-    prediction must not fall with it, -1 if it must not rise, 0 if it is free. `categories`: of each input the length of
-    its list, 0 for a number. `best_if_missing`: inputs whose missing values count as the largest known one, which with
-    direction -1 has the smallest risk.
+    Rows contain numbers; NaN is a missing value, and a category is its position in its list. `directions`: for each
+    input 1 if the prediction must not fall with it, -1 if it must not rise, 0 if it is free. `categories`: for each
+    input the length of its list, 0 for a number. `best_if_missing`: whether missing values of an input count as the
+    largest known value, which has the smallest risk with direction -1.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class AdditiveBoosting(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # 
             max_leaf_nodes=None,
             min_samples_leaf=self.min_samples_leaf,
             l2_regularization=self.l2_regularization,
-            max_features=self.max_features,  # so that all inputs are used, and not the strongest alone
+            max_features=self.max_features,  # so that not only the strongest inputs are used
             interaction_cst="no_interactions",
             monotonic_cst=list(self.directions),
             categorical_features=sorted(self.codes_) or None,
@@ -139,9 +140,9 @@ class AdditiveBoosting(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # 
         return prepared
 
     def grown(self) -> tuple[float, list[Grown]]:
-        """The base in log-odds, and of each input the trees that split on it.
+        """Return the base in log-odds, and for each input the trees that split on it.
 
-        Reads the fitted trees, which scikit-learn keeps private: the caller compares what it makes of them with
+        Reads the fitted trees, which are private to scikit-learn. So the caller must compare its result with
         `predict_proba`.
         """
         base = float(self.boosting_._baseline_prediction.ravel()[0])  # noqa: SLF001
@@ -158,17 +159,17 @@ class AdditiveBoosting(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # 
         return base, [Grown(trees[index], self.codes_.get(index), self.fill_.get(index)) for index in range(len(order))]
 
     def _trees(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Of each its nodes, which are the estimator's own, and the sets of categories that they send left."""
+        """Yield the nodes of each tree (the estimator's own array), and the sets of categories that they send left."""
         for [predictor] in self.boosting_._predictors:  # noqa: SLF001
             yield predictor.nodes, predictor.raw_left_cat_bitsets
 
     def _order(self) -> list[int]:
-        """The inputs as scikit-learn numbers them within trees: those with categories come first."""
+        """The order in which scikit-learn numbers the inputs within trees: inputs with categories come first."""
         return [*sorted(self.codes_), *(index for index in range(len(self.directions)) if index not in self.codes_)]
 
 
 def _codes(column: np.ndarray, size: int) -> np.ndarray:
-    """A number for each category that was seen, from 0, in the order of the list; -1 for the others."""
+    """A number from 0 for each seen category, in the order of the list; -1 for the others."""
     seen, counts = np.unique(column[~np.isnan(column)].astype(int), return_counts=True)
     frequent = np.sort(seen[np.argsort(-counts, kind="stable")][:MOST_CATEGORIES])
     codes = np.full(size, -1)

@@ -1,4 +1,4 @@
-"""The model card: what a version is, what it can and cannot do, for people."""
+"""Writes the model card, which describes a version and its limits for people."""
 
 import json
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def _cells(table: FeatureTable) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    """A text of the data within a row of a table."""
+    """A text of the data, escaped for a cell of a Markdown table."""
     return " ".join(text.replace("|", "\\|").replace("`", "'").split())
 
 
@@ -72,7 +72,7 @@ def _scorecard(scorecard: Scorecard | None) -> list[str]:
     cells = [row for table in scorecard.tables for row in _cells(table)]
     means = ", ".join(f"{table.name} {table.population_mean:+.4f}" for table in scorecard.tables)
     return [
-        f"Log-odds of default = {scorecard.base:.4f} + the sum of one cell a feature. {len(cells)} cells.",
+        f"Log-odds of default = {scorecard.base:.4f} + the sum of one cell per feature. {len(cells)} cells.",
         f"Means over the training rows: {means}.",
         "",
         "| feature | value | log-odds |",
@@ -105,12 +105,12 @@ def _inputs(manifest: Manifest) -> list[str]:
         for feature in manifest.inputs
     ]
     left_out = [f"- {reason}" for reason in manifest.left_out.values()] or ["No feature of the set was left out."]
-    head = ["| feature | type | unit | with its value risk | meaning |", "|---|---|---|---|---|"]
+    head = ["| feature | type | unit | as its value rises, risk | meaning |", "|---|---|---|---|---|"]
     return [*head, *rows, "", "Left out:" if manifest.left_out else "", "", *left_out]
 
 
 def _grid(grid: Sequence[dict[str, Any]]) -> list[str]:
-    """What was tried. Empty for an estimator that was named with its parameters."""
+    """The section about the tried parameters. `grid` is empty if none were tried."""
     if not grid:
         return ["No others were tried."]
     rows = [
@@ -129,13 +129,13 @@ def _grid(grid: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _baselines(metrics: dict[str, Any]) -> list[str]:
-    """Other models beside this one. Empty where none was compared."""
+    """The section that compares this model with other models."""
     baselines = metrics.get("baselines")
     if not baselines:
         return ["No other models were compared."]
     rows = [{"name": "this model"} | metrics["grouped"]["folds"], *baselines]
     return [
-        "scikit-learn's logistic regression (medians for missing numbers and a flag that says so, a column a category) and its "
+        "scikit-learn's logistic regression (medians for missing numbers with a flag, one column per category) and its "
         "gradient boosting without directions, with defaults, on the same inputs and folds.",
         "",
         "| model | AUC | KS |",
@@ -169,7 +169,7 @@ def _limits(manifest: Manifest) -> list[str]:
 
 
 def _fairness(groups: Sequence[dict[str, Any]]) -> list[str]:
-    """Of each group of a basis of the law that the set holds, out of fold, no person on both sides."""
+    """The section about groups by each basis that the law names: out of fold, no person on both sides."""
     if not groups:
         return ["The feature set holds no feature of a basis that the law names, or only groups that are too small."]
     rows = [

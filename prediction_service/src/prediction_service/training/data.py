@@ -1,4 +1,4 @@
-"""Training rows: reading and checking them, and finding out which rows are of one person."""
+"""Reads and checks training rows, and determines which rows belong to one person."""
 
 import hashlib
 from dataclasses import dataclass
@@ -21,12 +21,13 @@ _NEIGHBOURS = 5
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """`features`: rows x inputs, NaN is missing, a category is its position in the list; `labels`: 1 is a default;
-    `persons`: equal for rows of one person.
+    """Training rows with an outcome.
 
-    `left_out`: why a feature of the set is no input. `others`: the checked values of those, in the same form, for figures
-    of fairness. `failed`: how many values of each feature failed their check and count as missing. `period`: the first and
-    the last event, None if the file has no event_timestamp.
+    `features`: rows x inputs; NaN is a missing value, a category is its position in its list. `labels`: 1 is a default.
+    `persons`: equal numbers for rows of one person. `left_out`: why a feature of the set is not an input. `others`: the
+    checked values of these features, in the same form, for fairness. `failed`: the number of values of each feature
+    that failed their check and count as missing. `period`: the dates of the first and the last event; None if the file
+    has no event_timestamp.
     """
 
     feature_set: FeatureSet
@@ -43,9 +44,10 @@ class TrainingRows:
 
 
 def read_rows(file: Path, definitions: Path | None = None) -> TrainingRows:
-    """Rows of a CSV or Parquet file with an id, the features of the set and the outcome. Rows without an outcome are left out.
+    """Read a CSV or Parquet file with an id, the features of the set and the outcome. Skips rows without an outcome.
 
-    The feature set is that of the file `definitions`, else the one that the Parquet file carries.
+    The feature set is that of the file `definitions`, else the one in the metadata of the Parquet file. Raises
+    TrainingDataError.
     """
     table = _table(file)
     chosen = read_feature_set(definitions, (table.schema.metadata or {}).get(b"feature_set"))
@@ -83,7 +85,7 @@ def read_rows(file: Path, definitions: Path | None = None) -> TrainingRows:
 
 
 def _id_column(file: Path, table: pa.Table, chosen: FeatureSet, outcome: str) -> str:
-    """The name of the column of client ids. Raises TrainingDataError where it, or any other column, is absent."""
+    """The name of the column with client ids. Raises TrainingDataError if this or any other needed column is absent."""
     found = next((name for name in (*_ID_COLUMNS, chosen.entity.column) if name in table.column_names), None)
     missing = [name for name in (*chosen.names, outcome) if name not in table.column_names]
     if found is None or missing:
@@ -103,10 +105,10 @@ def _table(file: Path) -> pa.Table:
     except IsADirectoryError:
         raise TrainingDataError(f"{file} is a folder.") from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise TrainingDataError(f"{file} cannot be read as {form}: is it whole, and does its name end so?") from error
+        raise TrainingDataError(f"{file} cannot be read as {form}: is it complete, and is its suffix right?") from error
 
 
-# Only an empty cell is missing: "NaN", "null" and "NA" are what they say, and a category may be called so.
+# Only an empty cell is a missing value: "NaN", "null" and "NA" may be names of categories.
 _CSV = pyarrow.csv.ConvertOptions(null_values=[""], strings_can_be_null=True)
 
 
@@ -125,7 +127,7 @@ def _numbers(table: pa.Table, name: str) -> np.ndarray:
 
 
 def _values(table: pa.Table, feature: Feature) -> np.ndarray:
-    """Numbers; of a category its position in the list, and infinity for one that is not in it."""
+    """The values as numbers. A category is its position in the list, and infinity if it is not in the list."""
     if feature.categories is None:
         return _numbers(table, feature.name)
     texts = _column(table, feature.name)
@@ -158,7 +160,7 @@ def _period(table: pa.Table) -> tuple[str, str] | None:
 
 
 def _checked(feature: Feature, column: np.ndarray) -> np.ndarray:
-    """The values, those that fail their check missing: as the service treats them when it asks the model."""
+    """The values, with NaN for each that fails its check, as in the service."""
     failed = np.isinf(column)
     if feature.whole:
         failed |= column != np.floor(column)
@@ -176,7 +178,7 @@ def _checked(feature: Feature, column: np.ndarray) -> np.ndarray:
 
 
 def _why_not(feature: Feature, column: np.ndarray) -> str | None:
-    """Why a feature is no input of the model; None if it is one."""
+    """Why a feature is not an input of the model; None if it is one."""
     if bases := sorted(set(feature.basis) - {"age"}):
         return f"{feature.name} is a prohibited basis ({', '.join(bases)}; 12 CFR 1002.6(b))"
     if feature.use != "model":
@@ -204,7 +206,7 @@ def _check_labels(labels: np.ndarray, outcome: str) -> None:
 def _persons(
     table: pa.Table, chosen: FeatureSet, known: np.ndarray, clients: np.ndarray, checked: dict[str, np.ndarray]
 ) -> np.ndarray:
-    """A number for the person of each row: by the set's group column if the file has it, else by the proxy below."""
+    """A number for the person of each row, from the set's group column if the file has it, else from `persons_of`."""
     group = chosen.entity.group
     if group is not None and group in table.column_names:
         groups = _column(table, group).cast(pa.string()).to_numpy(zero_copy_only=False)[known]
@@ -217,11 +219,11 @@ def _persons(
 
 
 def persons_of(clients: np.ndarray, traits: np.ndarray | None) -> np.ndarray:
-    """A number for the person of each row.
+    """A number for the person of each row, by a proxy.
 
-    Rows of one client are one person's; so are neighbouring ids (at most 5 apart) with equal traits, where there are
-    traits: what is computed from dates of a life, and flags. It is a proxy for data in which several ids of one person
-    follow one another, and no key of the person is kept.
+    Rows of one client belong to one person. So do neighbouring ids (at most 5 apart) with equal traits, if there are
+    traits: flags, and features computed from dates of a life. The proxy is for data without a key of the person, in
+    which the ids of one person follow one another.
     """
     ids, last_row = np.unique(clients[::-1], return_index=True)
     another = np.ones(len(ids), dtype=bool)

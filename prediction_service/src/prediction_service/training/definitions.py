@@ -1,4 +1,4 @@
-"""The feature set that rows are of: from a TOML or JSON file, or from the Parquet file that holds the rows."""
+"""Reads the feature set of training rows, from a TOML or JSON file, or from the Parquet file of the rows."""
 
 import tomllib
 from pathlib import Path
@@ -9,13 +9,13 @@ from prediction_service.training.errors import TrainingDataError
 from shared_schemas import FeatureSet
 
 _NONE = (
-    "It is not known which feature set these rows are of: name it with --feature-set FILE (rows that "
-    "`db_init export-training` wrote as Parquet carry it)."
+    "The feature set of these rows is unknown: name it with --feature-set FILE (Parquet files of "
+    "`db_init export-training` contain it)."
 )
 
 
 def read_feature_set(file: Path | None, carried: bytes | None) -> FeatureSet:
-    """The set of `file`, else the one that the rows carry as JSON. Raises TrainingDataError."""
+    """The set in `file`, else the one in the Parquet file as JSON (`carried`). Raises TrainingDataError."""
     try:
         if file is not None:
             return _of_file(file)
@@ -26,7 +26,7 @@ def read_feature_set(file: Path | None, carried: bytes | None) -> FeatureSet:
         raise TrainingDataError(f"{file} cannot be read: {error.strerror}.") from error
     except (ValidationError, ValueError) as error:
         raise TrainingDataError(
-            f"{file or 'What the rows carry'} is no valid feature set: `python -m db_init check FILE` says why."
+            f"{file or 'The feature set in the Parquet file'} is not valid: `python -m db_init check FILE` says why."
         ) from error
 
 

@@ -1,5 +1,5 @@
-"""Why no model comes of some rows."""
+"""The error of training."""
 
 
 class TrainingDataError(Exception):
-    """No model comes of this. The message says why, and repeats no value of the data."""
+    """No model can be trained. The message says why, and contains no value of the data."""

@@ -1,4 +1,4 @@
-"""Which estimator is trained, and how the champion's trees become lookup tables."""
+"""Makes the estimator, converts the trees of an additive one into a scorecard, and makes probes."""
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
@@ -22,12 +22,12 @@ Factory = Callable[[], Any]
 
 
 def directions(inputs: Sequence[Feature]) -> list[int]:
-    """How risk must move with each input: 1 up, -1 down, 0 freely. With age it never rises (12 CFR 1002.6(b)(2))."""
+    """The direction of risk with each input: 1 up, -1 down, 0 free. It is -1 for age (12 CFR 1002.6(b)(2))."""
     return [-1 if "age" in feature.basis else DIRECTIONS[feature.risk] for feature in inputs]
 
 
 def champion(inputs: Sequence[Feature], **parameters: Any) -> AdditiveBoosting:
-    """Additive and monotone: one feature a tree, so that the sum of trees is a scorecard; missing is a cell of its own."""
+    """The default estimator: additive, so that it is a scorecard, and monotone. Missing values have their own cell."""
     return AdditiveBoosting(
         directions=directions(inputs),
         categories=[len(feature.categories or ()) for feature in inputs],
@@ -37,10 +37,11 @@ def champion(inputs: Sequence[Feature], **parameters: Any) -> AdditiveBoosting:
 
 
 def other_classifier(path: str, parameters: Mapping[str, Any], inputs: Sequence[Feature]) -> Factory:
-    """Makes the scikit-learn classifier MODULE:CLASS; medians stand in for missing values where it takes none.
+    """Return a factory of the scikit-learn classifier MODULE:CLASS. Raises TrainingDataError.
 
-    One that can be told in which direction risk may go, or which inputs are categories, is told, unless `parameters` say
-    it. Another one gets a column for each category.
+    If the classifier accepts no missing values, medians replace them. Directions of risk and categories are passed to
+    the classifier if it has such parameters and `parameters` does not set them. Without a parameter for categories, it
+    gets one column per category.
     """
     module_name, _, class_name = path.partition(":")
     try:
@@ -71,7 +72,7 @@ def other_classifier(path: str, parameters: Mapping[str, Any], inputs: Sequence[
 
 
 def fitted(factory: Factory, features: np.ndarray, labels: np.ndarray) -> Any:
-    """A new estimator, fitted; scikit-learn checks parameters and inputs only now."""
+    """Fit a new estimator. Raises TrainingDataError, because scikit-learn checks parameters and inputs only now."""
     try:
         return factory().fit(features, labels)
     except ValueError as error:
@@ -80,7 +81,7 @@ def fitted(factory: Factory, features: np.ndarray, labels: np.ndarray) -> Any:
 
 
 def scorecard_of(estimator: AdditiveBoosting, inputs: Sequence[Feature], features: np.ndarray) -> Scorecard:
-    """The tables that an additive boosting model is. `features` are its training rows."""
+    """Convert an additive model into a scorecard. `features` are its training rows."""
     base, grown = estimator.grown()
     columns = zip(inputs, grown, features.T, strict=True)
     return Scorecard(base, [_table(feature, trees, column) for feature, trees, column in columns])
@@ -93,7 +94,7 @@ def _table(feature: Feature, grown: Grown, column: np.ndarray) -> FeatureTable:
     else:
         edges = category_edges(feature.categories)
         at = [float(position) for position in range(len(feature.categories))]
-    # fsum rounds once, so that sums of leaves that never rise never rise either
+    # fsum rounds only once, so that sums of monotone leaves stay monotone.
     values = [fsum(grown.leaves(value)) for value in at]
     missing = fsum(grown.leaves(np.nan))
     absent = np.isnan(column)
@@ -115,17 +116,17 @@ _PATTERNS = 200
 
 
 def _middle(inputs: Sequence[Feature], features: np.ndarray) -> np.ndarray:
-    """A row of medians; of a category its first one."""
+    """A row with the median of each number and the first category of each list."""
     middle = np.nan_to_num(np.nanmedian(features, axis=0), nan=0.0)
     middle[[feature.categories is not None for feature in inputs]] = 0.0
     return np.asarray(middle)
 
 
 def probe_rows(inputs: Sequence[Feature], edges: Mapping[int, tuple[float, ...]], features: np.ndarray) -> np.ndarray:
-    """Inputs at which a copy of the model could differ from it; all finite or missing.
+    """Return inputs at which a wrong copy of the model would differ. All values are finite or missing.
 
-    Every category; both neighbours of every edge, extremes, and quantiles (all there is without edges); each feature
-    missing alone, all of them, and 200 random patterns of missing values.
+    They are: every category; every edge and its two neighbours; extremes; quantiles; each feature missing alone; all
+    features missing; 200 random patterns of missing values.
     """
     middle = _middle(inputs, features)
     rows = [middle]
@@ -154,7 +155,7 @@ def probe_rows(inputs: Sequence[Feature], edges: Mapping[int, tuple[float, ...]]
 
 
 def infinite_rows(inputs: Sequence[Feature], features: np.ndarray) -> np.ndarray:
-    """Each number at both infinities: which trees take, and most other estimators do not."""
+    """Return rows with each number at both infinities. Trees accept them, most other estimators do not."""
     numbers = [index for index, feature in enumerate(inputs) if feature.categories is None]
     rows = np.repeat(_middle(inputs, features)[None, :], 2 * len(numbers), axis=0)
     for position, index in enumerate(numbers):

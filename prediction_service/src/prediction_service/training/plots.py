@@ -1,4 +1,4 @@
-"""The two plots of a model card, drawn without any global state."""
+"""Draws the two plots of a model card, without global state of matplotlib."""
 
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,12 @@ _BLUE, _GREY, _RED = "#2f6db2", "#8a8f98", "#c2452d"
 
 
 def draw_calibration(deciles: list[dict[str, float]], file: Path) -> None:
-    """Predicted against observed rate of default in ten groups, with 95 % intervals."""
+    """Draw the predicted and the observed rate of default in ten groups, with 95 % intervals."""
     figure = Figure(figsize=(5.6, 5.2), layout="constrained")
     axes = figure.subplots()
     predicted = [100 * group["predicted"] for group in deciles]
     observed = [100 * group["observed"] for group in deciles]
-    # Where none or all defaulted, rounding puts an end of the interval on the other side of the rate.
+    # If none or all defaulted, rounding may put an end of the interval on the wrong side of the rate.
     low = [100 * max(0.0, group["observed"] - group["observed_low"]) for group in deciles]
     high = [100 * max(0.0, group["observed_high"] - group["observed"]) for group in deciles]
     top = min(100.0, 106 * max(max(group["predicted"], group["observed_high"]) for group in deciles))
@@ -29,7 +29,7 @@ def draw_calibration(deciles: list[dict[str, float]], file: Path) -> None:
 
 
 def draw_deciles(deciles: list[dict[str, float]], base_rate: float, file: Path) -> None:
-    """Observed rate of default of each tenth of the clients, lowest predicted risk first."""
+    """Draw the observed rate of default of each tenth of the clients, lowest predicted risk first."""
     figure = Figure(figsize=(6.6, 4.2), layout="constrained")
     axes = figure.subplots()
     positions = list(range(1, len(deciles) + 1))

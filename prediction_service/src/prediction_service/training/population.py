@@ -1,4 +1,4 @@
-"""The population of a version: what monitoring compares its decisions with."""
+"""Builds the training population of a version, which is the reference for monitoring."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,11 @@ from shared_schemas import Feature
 
 
 def reference_of(rows: TrainingRows, scorecard: Scorecard | None, out_of_fold: np.ndarray) -> Reference:
-    """The tables place their own training rows; another estimator knows its rows, and those out of fold stand for new ones."""
+    """Build the reference of a version.
+
+    Probabilities of the training rows come from the tables. Any other estimator may have memorized its rows, so its
+    probabilities are out of fold.
+    """
     probabilities = out_of_fold.tolist() if scorecard is None else scorecard.probabilities(rows.features.tolist())
     population = Population(
         probabilities=list(probabilities),

@@ -1,4 +1,4 @@
-"""Writes what a version consists of, and compares the tables with the estimator that they come from."""
+"""Writes the files of a version, and compares the tables with the estimator that they come from."""
 
 import json
 import platform
@@ -20,14 +20,17 @@ from prediction_service.versions.artefact import SCHEMA_VERSION, TOLERANCE, Mani
 
 
 class Learnt(NamedTuple):
-    """The fitted estimator, and what estimators of the other folds said of each row."""
+    """The fitted estimator, and the out-of-fold probability of each row."""
 
     estimator: Any
     out_of_fold: np.ndarray
 
 
 def write_version(folder: Path, rows: TrainingRows, learnt: Learnt, facts: dict[str, Any]) -> Manifest:
-    """Fill the folder of a version, the manifest last. `facts`: the manifest's fields that are not found out here."""
+    """Write all files of a version, the manifest last. `facts`: the other fields of the manifest. Returns the manifest.
+
+    Raises TrainingDataError if the tables differ from the estimator.
+    """
     estimator = learnt.estimator
     joblib.dump(estimator, folder / "model.joblib", compress=3)
     scorecard = None
@@ -76,12 +79,12 @@ def _libraries() -> dict[str, str]:
 
 
 def largest_difference(scorecard: Scorecard, estimator: Any, inputs: np.ndarray) -> float:
-    """Between tables and `predict_proba` on these inputs; TrainingDataError if it is more than rounding."""
+    """The largest difference between tables and `predict_proba`. Raises TrainingDataError if it exceeds rounding."""
     found = np.array(scorecard.probabilities(inputs.tolist()))
     worst = float(np.abs(found - estimator.predict_proba(inputs)[:, 1]).max())
     if not worst <= TOLERANCE["tables"]:
         raise TrainingDataError(
-            f"The tables differ from predict_proba by {worst:.1e}: this scikit-learn keeps its trees in another way."
+            f"The tables differ from predict_proba by {worst:.1e}: this scikit-learn stores its trees in another way."
         )
     return worst
 

@@ -1,15 +1,15 @@
-"""Thresholds of trees as short decimals, so that a sentence names exactly the number that the tables compare with."""
+"""Shortens thresholds of trees to few decimals, so that sentences can name exactly the numbers in the tables."""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 _DECIMALS = range(2, 18)
-"""Two, as amounts have. Middles of whole numbers have fewer and stay what they are."""
+"""Numbers of decimals to try, from two as in amounts. Middles of whole numbers have fewer and do not change."""
 
 
 def shorten(trees: Iterable[np.ndarray], columns: Sequence[np.ndarray]) -> None:
-    """Change thresholds of numbers within these nodes; every training value stays on its side of each.
+    """Shorten the numeric thresholds of these nodes in place. Every training value stays on its side of each threshold.
 
     `columns`: the training values of each input, in the order in which the nodes number the inputs.
     """
@@ -24,9 +24,9 @@ def shorten(trees: Iterable[np.ndarray], columns: Sequence[np.ndarray]) -> None:
 
 
 def shortest_between(low: float, high: float) -> float | None:
-    """Of the numbers with the fewest decimals that lie between two others, the one closest to their middle.
+    """The number with the fewest decimals between two others, and the closest to their middle among these.
 
-    None where no number of at most 17 decimals does.
+    None if no number with at most 17 decimals lies between them.
     """
     middle = low / 2 + high / 2
     rounded = (round(middle, decimals) + 0.0 for decimals in _DECIMALS)  # -0.0 + 0.0 is 0.0

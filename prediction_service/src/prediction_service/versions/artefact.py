@@ -1,11 +1,11 @@
-"""A model version on disk: what it consists of, and the checks without which none is served.
+"""A model version on disk: its files, and the checks that it must pass before it is served.
 
-MODEL_DIR/VERSION/manifest.json   what the version is, with a checksum for each of the files beside it
+MODEL_DIR/VERSION/manifest.json   the description of the version, with a checksum for each of the other files
 MODEL_DIR/VERSION/tables.json     the scorecard (kind "tables")
 MODEL_DIR/VERSION/model.joblib    the fitted estimator
-MODEL_DIR/VERSION/probes.json     inputs with the probabilities that the estimator gave for them
+MODEL_DIR/VERSION/probes.json     inputs, with the probabilities that the estimator gave for them
 MODEL_DIR/VERSION/reference.json  the training population, for monitoring (not in versions of earlier releases)
-MODEL_DIR/VERSION/card.md, *.png  for people
+MODEL_DIR/VERSION/card.md, *.png  the model card and its plots
 """
 
 import hashlib
@@ -47,13 +47,13 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 2
-"""Of the manifest. Version 1 is that of the first release, which knew one feature set only."""
+"""Schema version of the manifest. Version 1 is that of the first release, which had only one feature set."""
 
 TOLERANCE = {"tables": 1e-12, "joblib": 1e-9}
-"""Largest difference to a probe's probability."""
+"""Maximum difference from the probability of a probe, by kind."""
 
 _UNREADABLE = (KeyError, TypeError, ValueError, OverflowError, RecursionError)
-"""What a document of another form than ours makes json and the readers of its parts raise."""
+"""The errors of json and of the readers of tables and probes for a document of another form."""
 
 
 DISFAVOURS_ELDERLY = "it scores some applicants of 62 or older worse for their age (12 CFR 1002.6(b)(2))"
@@ -64,22 +64,22 @@ MissingRule = Literal["missing_cell", "default_cell", "best_cell", "model"]
 
 
 class ModelRefused(Exception):
-    """The version is not served. The message says which check failed, and where one can, what to do."""
+    """The version is not served. The message says which check failed and, if possible, what to do."""
 
 
 class FileRecord(BaseModel):
-    """Size in bytes, digest in lower-case hexadecimal."""
+    """The size of a file in bytes, and its digest in lower-case hexadecimal."""
 
     sha256: str
     size: int
 
 
 class Manifest(BaseModel):
-    """What a version says of itself. `features`: the whole feature set as it was at training, in its order.
+    """The manifest of a version. `features`: the whole feature set as it was at training, in its order.
 
-    `feature_names`: those of them that the model reads. `left_out`: why it does not read the others. `bounds_in_reasons`:
-    how sentences write the bounds of numbers. Earlier releases do not say it: their versions keep two decimals, so that
-    recorded reasons can be replayed.
+    `feature_names`: the features that the model reads. `left_out`: why it does not read the others.
+    `bounds_in_reasons`: how sentences write bounds. Manifests of earlier releases lack this key: their versions keep
+    two decimals, so that recorded reasons can be replayed.
     """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
@@ -112,7 +112,7 @@ class Manifest(BaseModel):
 
     @cached_property
     def inputs(self) -> tuple[Feature, ...]:
-        """The definitions of what the model reads, in the order of its rows. KeyError where one is lacking."""
+        """The features that the model reads, in the order of its rows. Raises KeyError if one has no definition."""
         by_name = {feature.name: feature for feature in self.features}
         return tuple(by_name[name] for name in self.feature_names)
 
@@ -138,14 +138,14 @@ def _record(file: Path) -> FileRecord:
 
 
 def load(folder: Path) -> Artefact:
-    """Verify a version and load it. Runs nothing that the version brings along. Raises ModelRefused, and only that."""
+    """Verify a version and load it, without running code from its files. Raises ModelRefused and no other error."""
     content = _manifest_bytes(folder)
     manifest, digest = _manifest(folder, content), hashlib.sha256(content).hexdigest()
     _check_files(folder, manifest)
     _check_inputs(manifest)
     if manifest.kind == "joblib":
         if set(manifest.missing_rules.values()) != {"model"}:
-            raise ModelRefused("its rules for missing values are those of tables, which it has not")
+            raise ModelRefused("its rules for missing values are those of tables, but it has no tables")
         return Artefact(folder, manifest, None, digest)
     scorecard = _scorecard(folder, manifest)
     check_probes(folder, manifest, scorecard.probabilities)
@@ -167,7 +167,7 @@ def _check_inputs(manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """What the version says of itself, unproven. Raises ModelRefused."""
+    """Read the manifest of a version without verifying its files. Raises ModelRefused."""
     return _manifest(folder, _manifest_bytes(folder))
 
 
@@ -185,7 +185,7 @@ def _manifest(folder: Path, content: bytes) -> Manifest:
         places = ", ".join(".".join(map(str, found["loc"])) or "JSON" for found in error.errors())
         raise ModelRefused(f"its manifest is not valid ({places}): {_TRAIN_AGAIN}") from error
     if manifest.version != folder.name:
-        raise ModelRefused(f"its manifest is that of version {manifest.version}: name the folder so")
+        raise ModelRefused(f"its manifest is that of version {manifest.version}: rename the folder")
     return manifest
 
 
@@ -200,7 +200,7 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
 
 
 def vouched_content(folder: Path, manifest: Manifest, name: str) -> bytes:
-    """The content of a file of the version: exactly the bytes that were compared with the manifest's checksum."""
+    """The content of a file of the version: exactly the bytes that match the checksum. Raises ModelRefused."""
     expected, file = manifest.files[name], folder / name
     try:
         if not file.is_file():
@@ -248,7 +248,7 @@ def _check_fairness(manifest: Manifest, scorecard: Scorecard) -> None:
 def check_probes(
     folder: Path, manifest: Manifest, probabilities: Callable[[Sequence[Values]], Sequence[float]]
 ) -> None:
-    """Refuse a model that does not give each probe the probability that the trained estimator gave it."""
+    """Raises ModelRefused if the model does not give each probe the probability that the trained estimator gave it."""
     try:
         probes = json.loads(vouched_content(folder, manifest, "probes.json"))
         found = probabilities([tuple(probe["values"]) for probe in probes])
@@ -257,7 +257,7 @@ def check_probes(
         raise ModelRefused(f"its probes cannot be read: {_TRAIN_AGAIN}") from error
     if not differences:
         raise ModelRefused(f"it has no probes: {_TRAIN_AGAIN}")
-    if not all(difference <= TOLERANCE[manifest.kind] for difference in differences):  # a NaN is no agreement either
+    if not all(difference <= TOLERANCE[manifest.kind] for difference in differences):  # also False for NaN
         raise ModelRefused(
             f"it differs from the trained estimator by {max(differences):.1e} on its probes: {_TRAIN_AGAIN}"
         )

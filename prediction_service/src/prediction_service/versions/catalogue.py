@@ -1,4 +1,4 @@
-"""What is known about the versions of a registry folder, as far as it can be read without serving them."""
+"""Summaries and details of the versions in a registry folder, read without loading the models."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from prediction_service.versions.folder import is_version_name, versions
 from shared_schemas import ModelDetails, ModelFile, ModelRole, ModelSummary
 
 Roles = Mapping[str, list[ModelRole]]
-"""The roles of the versions that have one."""
+"""Roles by version, for the versions that have one."""
 
 _NO_MANIFEST = "its manifest is missing, cannot be read, or is not one of this release"
 _SPOILED = "a file of it is missing or is not the one that its manifest vouches for"
@@ -22,13 +22,13 @@ _MEASURES = ("auc", "ks", "pr_auc", "brier", "log_loss")
 
 
 def summaries(model_dir: Path, roles: Roles) -> list[ModelSummary]:
-    """Of every version, newest first, unreadable ones last. Reads manifests only."""
+    """Summaries of all versions, newest first, unreadable ones last. Reads only manifests."""
     found = [_summary(model_dir / version, roles) for version in versions(model_dir)]
     return sorted(found, key=lambda summary: summary.created_at or datetime.min.replace(tzinfo=UTC), reverse=True)
 
 
 def details(model_dir: Path, version: str, roles: Roles) -> ModelDetails | None:
-    """None if there is no such version. Only files that the manifest vouches for are shown."""
+    """Details of a version, or None if there is no such version. Shows only files that match their checksums."""
     if not is_version_name(version) or version not in versions(model_dir):
         return None
     folder = model_dir / version
@@ -60,7 +60,7 @@ def details(model_dir: Path, version: str, roles: Roles) -> ModelDetails | None:
 
 
 def vouched_file(model_dir: Path, version: str, name: str) -> bytes | None:
-    """A file of a version that its manifest vouches for; None where the version has none of that name."""
+    """The content of a file of a version that matches its checksum; None if there is no such file."""
     if not is_version_name(version) or version not in versions(model_dir):
         return None
     try:
@@ -71,7 +71,7 @@ def vouched_file(model_dir: Path, version: str, name: str) -> bytes | None:
 
 
 def reference_of(model_dir: Path, version: str) -> Reference | None:
-    """The training population of a version, where it keeps one."""
+    """The training population of a version, or None if the version has no readable one."""
     content = vouched_file(model_dir, version, "reference.json")
     try:
         return Reference.model_validate_json(content) if content is not None else None

@@ -1,4 +1,4 @@
-"""What manifests of the first release leave unsaid: the definitions of the one feature set that it knew."""
+"""The definitions of the only feature set of the first release, which its manifests do not contain."""
 
 import json
 from functools import cache
@@ -13,7 +13,7 @@ def _released() -> bytes:
 
 
 def definitions_of_first_release() -> dict[str, Any]:
-    """The keys of a manifest that tell of the feature set."""
+    """The keys of a manifest that describe the feature set."""
     released = _released()
     document: dict[str, Any] = json.loads(released)
     return document | {"feature_set_sha256": sha256(released).hexdigest()}

@@ -1,9 +1,9 @@
-"""The registry folder: one folder a version, written whole or not at all, and the names of those that have a role.
+"""The registry folder: one folder per version, written whole or not at all, and one file per role.
 
 MODEL_DIR/VERSION/    a version, see `artefact`
-MODEL_DIR/champion    the name of the version that decides; folders of older releases call it `current`
-MODEL_DIR/challenger  the name of the version that is compared with it, if there is one
-MODEL_DIR/promotions  a line of JSON for each time that a version became the champion
+MODEL_DIR/champion    the name of the version that decides; in folders of older releases the file is called `current`
+MODEL_DIR/challenger  the name of the version that is compared with the champion, if there is one
+MODEL_DIR/promotions  one line of JSON for each promotion
 """
 
 import fcntl
@@ -29,12 +29,15 @@ _OLD_CHAMPION = "current"
 
 
 def is_version_name(text: str) -> bool:
-    """Whether a version may be called so: 1 to 64 of A-Z a-z 0-9 . _ -, no dot or dash first, and not like what else lies there."""
+    """Whether this is a valid version name: 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit.
+
+    `champion`, `current`, `challenger` and `policies` are reserved names in the registry folder.
+    """
     return text not in ("champion", "current", "challenger", "policies") and _VERSION.fullmatch(text) is not None
 
 
 def versions(model_dir: Path) -> list[str]:
-    """The names of all versions, in alphabetical order; none if there is no such folder."""
+    """The names of all versions, in alphabetical order; empty if there is no such folder."""
     try:
         return sorted(entry.name for entry in model_dir.iterdir() if is_version_name(entry.name) and entry.is_dir())
     except OSError:
@@ -43,7 +46,7 @@ def versions(model_dir: Path) -> list[str]:
 
 def version_in_role(model_dir: Path, role: Role) -> str | None:
     """The name in MODEL_DIR/ROLE, or None if there is none."""
-    # The last look is for a promotion that takes the place of the old file between the first two.
+    # Read `champion` again, because a promotion may replace the old file between the first two reads.
     for file in ("champion", _OLD_CHAMPION, "champion") if role == "champion" else (role,):
         try:
             name = (model_dir / file).read_text(encoding="ascii").strip()
@@ -60,8 +63,8 @@ def champion_version(model_dir: Path) -> str | None:
 
 
 def give_role(model_dir: Path, role: Role, version: str) -> None:
-    """Write the name into MODEL_DIR/ROLE; atomic for readers."""
-    # A random name: processes of two containers may have the same id.
+    """Write the name to MODEL_DIR/ROLE; atomic for readers."""
+    # A random name, because processes in two containers may have the same process id.
     with tempfile.TemporaryDirectory(prefix=".new-", dir=model_dir) as workshop:
         fresh = Path(workshop, role)
         with fresh.open("w", encoding="ascii") as file:
@@ -78,7 +81,7 @@ def clear_role(model_dir: Path, role: Role) -> None:
 
 
 class Promotion(NamedTuple):
-    """`by`: the account of the process that did it."""
+    """A promotion to champion. `by`: the account of the process. `at`: an ISO 8601 time in UTC."""
 
     version: str
     before: str | None
@@ -87,7 +90,7 @@ class Promotion(NamedTuple):
 
 
 def activate(model_dir: Path, version: str) -> None:
-    """Make a version the one that decides, and record the account and the time."""
+    """Make a version the champion, and record the account and the time in `promotions`."""
     before = champion_version(model_dir)
     give_role(model_dir, "champion", version)
     done = Promotion(version, before, datetime.now(UTC).isoformat(timespec="seconds"), _account())
@@ -96,7 +99,7 @@ def activate(model_dir: Path, version: str) -> None:
 
 
 def promotions(model_dir: Path) -> list[Promotion]:
-    """Oldest first. A line that a crash has cut off is left out."""
+    """All promotions, oldest first. Skips a line that a crash left incomplete."""
     try:
         lines = (model_dir / "promotions").read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -118,7 +121,7 @@ def _account() -> str:
 
 
 def signature(folder: Path) -> Signature:
-    """Changes whenever a file of the folder does: name, size, time and place of each, without reading any."""
+    """Name, size, modification time and inode of each file: changes when a file does, without reading any file."""
     try:
         found = [(entry.name, entry.stat()) for entry in os.scandir(folder)]
     except OSError:
@@ -128,10 +131,10 @@ def signature(folder: Path) -> Signature:
 
 @contextmanager
 def new_version(model_dir: Path, version: str) -> Iterator[Path]:
-    """A folder to fill; it becomes the version when the block ends well, and vanishes when it does not.
+    """A folder to fill. It becomes the version if the block succeeds, and is removed if the block raises.
 
-    Already named like the version, so that `load` takes it before anyone else sees it. What a killed training has left
-    behind is swept away first.
+    It already has the name of the version, so that `load` accepts it before it is visible. Folders that a killed
+    training left behind are removed first.
     """
     model_dir.mkdir(parents=True, exist_ok=True)
     _sweep(model_dir)
@@ -152,12 +155,12 @@ def new_version(model_dir: Path, version: str) -> Iterator[Path]:
 
 
 def _locked(workshop: Path) -> int | None:
-    """A descriptor that holds the workshop's lock, which ends with its process; None if another one holds it."""
+    """A descriptor that holds the lock of a temporary folder until its process ends; None if it cannot be locked."""
     descriptor = None
     try:
         descriptor = os.open(workshop, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # held, not ours, or a file system without locks
+    except OSError:  # another process holds it, no permission, or a file system without locks
         if descriptor is not None:
             os.close(descriptor)
         return None
@@ -167,7 +170,7 @@ def _locked(workshop: Path) -> int | None:
 def _sweep(model_dir: Path) -> None:
     for workshop in model_dir.glob(".new-*"):
         if time.time() - workshop.lstat().st_mtime < _STALE_SECONDS:
-            continue  # perhaps made just now, and not locked yet
+            continue  # it may be new and not locked yet
         lock = _locked(workshop)
         if lock is not None:
             shutil.rmtree(workshop, ignore_errors=True)

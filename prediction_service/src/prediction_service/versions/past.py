@@ -1,4 +1,4 @@
-"""Model versions that decide no more: loaded for replays and statements."""
+"""Former model versions, loaded on demand for replays and statements."""
 
 import asyncio
 from collections import OrderedDict
@@ -10,10 +10,11 @@ from prediction_service.versions.folder import is_version_name
 from prediction_service.versions.serving import ServedModel, verified
 
 _KEPT = 4
+"""Maximum versions in the cache."""
 
 
 class PastModels:
-    """Loads versions when they are asked for, and keeps the last few."""
+    """Loads versions on demand, and keeps the most recently used ones."""
 
     def __init__(self, model_dir: Path) -> None:
         self._model_dir = model_dir
@@ -21,7 +22,7 @@ class PastModels:
         self._loading = asyncio.Lock()
 
     async def version(self, name: str, digest: str | None = None) -> ServedModel:
-        """The version of that name, and of that manifest where a digest is given. Raises ModelGone."""
+        """Return the version. Raises ModelGone if it cannot be loaded, or its manifest does not have this digest."""
         async with self._loading:
             if name not in self._kept or (digest is not None and self._kept[name].manifest_sha256 != digest):
                 self._kept[name] = await asyncio.to_thread(self._load, name)
@@ -30,7 +31,7 @@ class PastModels:
                 self._kept.popitem(last=False)
             found = self._kept[name]
         if digest is not None and found.manifest_sha256 != digest:
-            raise ModelGone("There is a version of this name, and it is another one.")
+            raise ModelGone("A version of this name exists, but its manifest is not the recorded one.")
         return found
 
     def _load(self, name: str) -> ServedModel:

@@ -1,4 +1,4 @@
-"""Serves any other scikit-learn classifier from its joblib file. Only this module unpickles, and only verified bytes."""
+"""Serves scikit-learn classifiers from joblib files. Only this module unpickles, and only verified bytes."""
 
 import asyncio
 import io
@@ -35,19 +35,21 @@ def _estimator(artefact: Artefact) -> Any:
         raise ModelRefused(f"it was trained with scikit-learn {trained_with}; installed is {sklearn.__version__}")
     try:
         return joblib.load(io.BytesIO(content))
-    except Exception as error:  # whatever a stranger's class raises
+    except Exception as error:  # a foreign class may raise anything
         raise ModelRefused(f"its estimator {artefact.manifest.estimator} cannot be unpickled here") from error
 
 
 _MOST_CLIENTS = 64
+"""Maximum clients in the check of age."""
 
 
 def _check_age(artefact: Artefact, probabilities: Callable[[Sequence[Values]], Sequence[float]]) -> None:
-    """Refuse an estimator that scores a client of 62 or older worse than the same client at some younger adult age.
+    """Raises ModelRefused if a client of 62 or older scores worse than the same client at some younger adult age.
 
-    An estimator has no table to read, and may mix age with everything else. So up to 64 of its probes, which hold each
-    feature's range and many patterns of missing values, are asked at each age from 18 to 100: 5,312 rows at most. This
-    finds what is systematic and proves nothing beyond the grid; tables are compared exactly, and so are preferred.
+    An estimator has no table, and age may interact with all other features. So up to 64 of its probes are scored at
+    each age from 18 to 100: at most 5,312 rows. The probes cover the range of each feature and many patterns of missing
+    values. This finds systematic differences, but proves nothing outside this grid. Tables are preferred, because they
+    are compared exactly.
     """
     for position, feature in enumerate(artefact.manifest.inputs):
         if "age" in feature.basis:
@@ -67,11 +69,13 @@ def _check_age_at(artefact: Artefact, at: int, probabilities: Callable[[Sequence
 
 
 _MOST_ROWS_WAITING = 2_000
+"""Maximum rows in the queue; one call of more rows is accepted while the queue is empty."""
+
 _Rows = tuple[Values, ...]
 
 
 class PickledModel:
-    """Predicts in a thread of its own, so that the event loop goes on. Calls that wait for the thread share the next turn."""
+    """Predicts in a separate thread, so that the event loop is not blocked. Waiting calls share the next batch."""
 
     def __init__(self, artefact: Artefact) -> None:
         self._estimator = _estimator(artefact)
@@ -80,7 +84,7 @@ class PickledModel:
             _check_age(artefact, self._predict)
         except ModelRefused:
             raise
-        except Exception as error:  # whatever a stranger's estimator raises
+        except Exception as error:  # a foreign estimator may raise anything
             raise ModelRefused(f"its estimator {artefact.manifest.estimator} fails on its probes") from error
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         self._calls: Batcher[_Rows, list[float]] = Batcher(self._predict_calls, max_in_flight=1)
@@ -98,7 +102,10 @@ class PickledModel:
         return {call: [next(found) for _ in call] for call in calls}
 
     async def probabilities(self, rows: Sequence[Values], until: float) -> list[float]:
-        """Raises Overloaded while too many rows wait, and DeadlineExceeded at the loop time `until`."""
+        """The probability of default of each row.
+
+        Raises Overloaded if too many rows are waiting, and DeadlineExceeded at the loop time `until`.
+        """
         if not rows:
             return []
         if self._rows_waiting and self._rows_waiting + len(rows) > _MOST_ROWS_WAITING:

@@ -1,4 +1,4 @@
-"""The model that decides: loaded from the registry folder, and followed when another one becomes the champion."""
+"""The served models: loaded from the registry folder, and reloaded when the champion or the challenger changes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class ServedModel:
-    """A version that has passed its checks, ready to decide."""
+    """A version that has passed all checks and can decide."""
 
     def __init__(self, artefact: Artefact) -> None:
         self.version: str = artefact.manifest.version
@@ -43,27 +43,30 @@ class ServedModel:
         self._pickled = PickledModel(artefact) if artefact.scorecard is None else None
 
     async def probabilities(self, rows: Sequence[Values], until: float = inf) -> Sequence[float]:
-        """Of each row, in its order. The tables take a microsecond a row: they are asked on the event loop."""
+        """The probability of default of each row, in order.
+
+        Tables are computed on the event loop, because they take a microsecond per row.
+        """
         if self.scorecard is not None:
             return self.scorecard.probabilities(rows)
-        assert self._pickled is not None  # noqa: S101 -- one of the two is there
+        assert self._pickled is not None  # noqa: S101 -- a model has either a scorecard or an estimator
         return await self._pickled.probabilities(rows, until)
 
     def decided(self, vectors: Sequence[Mapping[str, Any]], probabilities: Sequence[float]) -> None:
-        """Let the challenger score what was decided. Previews and replays are kept from it."""
+        """Pass decisions on to the challenger. Not called for previews and replays."""
         if self.on_decided is not None:
             self.on_decided(Decided(vectors, probabilities, self.threshold))
 
 
 def verified(folder: Path) -> ServedModel:
-    """The version of that folder, having passed every check. Raises ModelRefused."""
+    """Load the version in a folder and run all checks. Raises ModelRefused."""
     return ServedModel(load(folder))
 
 
 class Followed:
-    """The version that has a role: loaded when MODEL_DIR names another one, kept while that one is refused.
+    """The version in a role. Loads the version that MODEL_DIR names, and keeps the previous one if that is refused.
 
-    A refused version is reported once, and looked at again only when its files change.
+    A refused version is logged once, and checked again only when its files change.
     """
 
     def __init__(self, model_dir: Path, role: Role) -> None:
@@ -73,7 +76,7 @@ class Followed:
         self._refused: tuple[str | None, Signature] | None = None
 
     def look(self) -> None:
-        """Reads files, and is not to be called on the event loop."""
+        """Load a newly named version. Blocks on files, so it must not run on the event loop."""
         name = version_in_role(self._model_dir, self._role)
         if name is None:
             self._without_name()
@@ -100,7 +103,7 @@ class Followed:
 
 
 class Models:
-    """The models of a registry folder: the champion, which decides, and the challenger, which is compared with it."""
+    """The models of a registry folder: the champion decides, the challenger is compared with it."""
 
     look_seconds = 1.0
 
@@ -121,7 +124,7 @@ class Models:
         return self._champion.served
 
     def _opponent(self) -> ServedModel | None:
-        """The challenger, unless it has become the champion itself."""
+        """The challenger, or None if the champion is the same version."""
         champion, challenger = self._champion.served, self._challenger.served
         return challenger if champion and challenger and challenger.version != champion.version else None
 
@@ -132,7 +135,7 @@ class Models:
         return {role: one.served.version if one.served else None for role, one in followed.items()}
 
     async def look(self) -> None:
-        """Take over what the registry folder says now."""
+        """Load the champion and the challenger that the registry folder names now."""
         await asyncio.to_thread(self._champion.look)
         if self._champion.served is not None:
             self._champion.served.on_decided = self.shadow.offer
@@ -143,7 +146,7 @@ class Models:
             await asyncio.sleep(self.look_seconds)
             try:
                 await self.look()
-            except Exception:  # a defect is logged, and the versions that are known serve
+            except Exception:  # log the defect and keep serving the loaded versions
                 log.exception("model_look_failed")
 
 

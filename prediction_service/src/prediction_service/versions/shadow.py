@@ -1,4 +1,4 @@
-"""The challenger's work: scores what the champion has decided, unseen, and counts how far the two agree."""
+"""Shadow scoring: the challenger scores the decisions of the champion, and metrics count how far the two agree."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -12,16 +12,16 @@ from prediction_service.scoring.decision import Model
 log = structlog.get_logger()
 
 MOST_ROWS = 10_000
-"""That wait to be scored: more are dropped, so that neither memory nor answers suffer from a slow challenger."""
+"""Maximum rows in the queue. Further rows are dropped, so that a slow challenger costs neither memory nor latency."""
 
 _TURN = 100
-"""Rows that are scored before the event loop gets its turn: a tenth of a millisecond of tables."""
+"""Rows that are scored in one event loop iteration: 0.1 ms with tables."""
 
 _DIFFERENCES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 
 
 class ShadowMetrics:
-    """Counts by version of the challenger; never by client or value."""
+    """Metrics of shadow scoring, by version of the challenger; never by client or value."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.rows = Counter(
@@ -45,20 +45,20 @@ class ShadowMetrics:
         )
         self.skipped = Counter(
             "prediction_shadow_skipped",
-            "Decisions that the challenger was not asked about: the features that are served are not those that it reads.",
+            "Decisions that the challenger did not score, because the served features are not those that it reads.",
             ("challenger",),
             registry=registry,
         )
         self.dropped = Counter(
             "prediction_shadow_dropped",
-            "Decisions that the challenger did not get to see: too many were waiting.",
+            "Decisions that the challenger did not score, because too many were waiting.",
             ("challenger",),
             registry=registry,
         )
 
 
 class Decided(NamedTuple):
-    """The vectors that the champion was asked about, and what it answered."""
+    """Vectors, with the probabilities and the threshold of the champion."""
 
     vectors: Sequence[Mapping[str, Any]]
     probabilities: Sequence[float]
@@ -66,7 +66,7 @@ class Decided(NamedTuple):
 
 
 class Shadow:
-    """Takes decisions immediately and compares them later. Nothing that happens here reaches an answer."""
+    """Queues decisions and compares them later. Its failures affect no answer."""
 
     def __init__(self, metrics: ShadowMetrics, challenger: Callable[[], Model | None]) -> None:
         self._metrics = metrics
@@ -74,7 +74,7 @@ class Shadow:
         self._waiting: asyncio.Queue[Decided] = asyncio.Queue()
         self._rows_waiting = 0
         self.fits: Callable[[Model], bool] = lambda _: True
-        """Whether the features that are served are those that a model reads."""
+        """Whether the served features are those that a model reads."""
 
     def offer(self, decided: Decided) -> None:
         challenger = self._challenger()
@@ -90,7 +90,7 @@ class Shadow:
         self._waiting.put_nowait(decided)
 
     async def run(self) -> None:
-        """Compare for as long as the service runs."""
+        """Compare queued decisions until the task is cancelled."""
         while True:
             decided = await self._waiting.get()
             for start in range(0, len(decided.vectors), _TURN):

@@ -1,1 +1,1 @@
-"""How good a model is out of sample: measures, the grid, other models beside it, groups of the law."""
+"""Validation out of sample: measures, choice of parameters from a grid, baselines, fairness."""

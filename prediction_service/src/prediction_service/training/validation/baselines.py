@@ -1,4 +1,4 @@
-"""Two common models on the rows, inputs and folds of the champion: what its tables and directions cost in accuracy."""
+"""Validates two common models on the same rows, inputs and folds, to show the cost of tables and directions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,13 +16,13 @@ from prediction_service.training.validation.measures import cross_validate
 from shared_schemas import Feature
 
 _MOST_CATEGORIES = 255
-"""Of one feature, for the boosting: it treats the positions of longer lists as numbers."""
+"""Maximum categories of one feature for the boosting. Positions in longer lists are treated as numbers."""
 
 
 def compare(
     rows: TrainingRows, *, folds: int, repeats: int, seed: int, progress: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    """`name`, and mean and deviation of AUC and KS (`auc`, `ks`) over the folds that the champion is validated on."""
+    """Return `name`, and mean and deviation of AUC and KS (`auc`, `ks`) over the folds, for each baseline."""
     found = []
     for name, factory in _baselines(rows.inputs).items():
         measures, _ = cross_validate(

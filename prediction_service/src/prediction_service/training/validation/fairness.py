@@ -1,4 +1,4 @@
-"""How groups fare that the law names, out of fold: figures for the model card."""
+"""Fairness figures for the model card, out of fold, by the groups that the law names."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,15 +13,17 @@ _LEAST = 30
 
 
 def by_group(rows: TrainingRows, probabilities: np.ndarray, threshold: float) -> list[dict[str, Any]]:
-    """Of each group: `group`, `rows`, `favourable` (share below the threshold), `air` (adverse impact ratio: that share
-    over that of the others whose value is known), `smd` (standardized mean difference of the log-odds) and `auc`. Figures
-    are None under 30 rows on either side, `auc` also without both outcomes.
+    """Return for each group `group`, `rows`, `favourable`, `air`, `smd` and `auc`.
+
+    `favourable`: the share of rows below the threshold. `air`: the adverse impact ratio, that share divided by the
+    share of all others whose value is known. `smd`: the standardized mean difference of the log-odds. Figures are None
+    with fewer than 30 rows on a side, `auc` also without both outcomes.
     """
     return [_figures(rows, probabilities, threshold, name, group, known) for name, group, known in _groups(rows)]
 
 
 def _groups(rows: TrainingRows) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, which rows belong to the group, and for which rows it is known."""
+    """Yield the name of each group, which rows belong to it, and for which rows this is known."""
     columns = {feature.name: rows.features[:, index] for index, feature in enumerate(rows.inputs)} | rows.others
     for feature in rows.feature_set.features:
         if not feature.basis:

@@ -1,4 +1,4 @@
-"""Which parameters the champion is trained with: the best of a small grid by grouped cross-validation."""
+"""Chooses the parameters of the default estimator from a small grid, by grouped cross-validation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from prediction_service.training.estimators import champion, fitted
 from prediction_service.training.validation.measures import splits
 
 GRID: tuple[dict[str, Any], ...] = (
-    {},  # those of the estimator, found on the loans that the project began with
+    {},  # the estimator's defaults, found on the first data of the project
     {"min_samples_leaf": 100},
     {"learning_rate": 0.06, "max_iter": 200, "min_samples_leaf": 50},
     {"learning_rate": 0.06, "max_iter": 200, "min_samples_leaf": 20, "l2_regularization": 3.0},
@@ -19,14 +19,14 @@ GRID: tuple[dict[str, Any], ...] = (
 )
 MOST_FOLDS = 3
 _SEED_OFFSET = 1_000
-"""Other splits than those of the validation that follows, so that it does not see the choice."""
+"""Gives other splits than those of the later validation, so that the choice does not influence it."""
 
 
 def choose(rows: TrainingRows, *, folds: int, seed: int, progress: Callable[[str], None]) -> list[dict[str, Any]]:
-    """What each entry of the grid reached, the chosen one marked: `parameters`, `log_loss`, `se`, `chosen`.
+    """Return the results of each entry of the grid: `parameters`, `log_loss`, `se`, and whether it is `chosen`.
 
-    The smallest log loss wins, but an earlier entry is kept unless a later one is better than it by more than the
-    standard error of their difference: so that noise changes nothing.
+    The smallest log loss wins. But a later entry replaces an earlier one only if it is better by more than the standard
+    error of their difference, so that noise changes nothing.
     """
     chosen_splits = list(splits(rows, min(folds, MOST_FOLDS), seed + _SEED_OFFSET))
     losses = []

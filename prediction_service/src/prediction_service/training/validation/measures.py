@@ -1,4 +1,4 @@
-"""How well a kind of model does on rows that it has not seen, with and without the person on both sides."""
+"""Measures of a model by cross-validation, with splits by person and by row."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,19 +13,19 @@ from prediction_service.training.estimators import Factory, fitted
 
 Progress = Callable[[str], None]
 _SMALLEST = 1e-9
-"""Out-of-fold probabilities keep this distance from 0 and 1, where log loss and log-odds have no value."""
+"""Minimum distance of out-of-fold probabilities from 0 and 1, where log loss and log-odds are infinite."""
 
 
 def ks(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Kolmogorov-Smirnov: the largest distance between the score distributions of the two classes."""
+    """The Kolmogorov-Smirnov statistic: the largest distance between the score distributions of the two classes."""
     false_positive, true_positive, _ = roc_curve(labels, probabilities)
     return float(np.max(true_positive - false_positive))
 
 
 def calibration_slope(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, float] | None:
-    """Slope of the logistic regression of the label on the log-odds (1 is calibrated), and its standard error.
+    """The slope of the logistic regression of the label on the log-odds (1 is calibrated), and its standard error.
 
-    Cox 1958; solved by Newton's method. None where there is no slope: all log-odds equal, or the classes apart.
+    Cox 1958, solved by Newton's method. None if there is no slope: all log-odds equal, or the classes separated.
     """
     log_odds = np.log(probabilities / (1 - probabilities))
     if np.ptp(log_odds) < 1e-6:
@@ -54,7 +54,7 @@ _MEASURES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 
 
 def interval(events: int, rows: int) -> tuple[float, float]:
-    """95 % interval of a rate (Wilson 1927): sound for few events, where the normal one reaches below 0."""
+    """The 95 % interval of a rate (Wilson 1927). It is valid for few events, where the normal one reaches below 0."""
     z, rate = 1.959964, events / rows
     middle = (rate + z * z / (2 * rows)) / (1 + z * z / rows)
     half = z / (1 + z * z / rows) * np.sqrt(rate * (1 - rate) / rows + z * z / (4 * rows * rows))
@@ -62,7 +62,7 @@ def interval(events: int, rows: int) -> tuple[float, float]:
 
 
 def deciles(labels: np.ndarray, probabilities: np.ndarray) -> list[dict[str, float]]:
-    """Ten equal groups by predicted risk, lowest first: what was predicted, what happened, its 95 % interval."""
+    """Ten equal groups by predicted risk, lowest first: predicted rate, observed rate and its 95 % interval."""
     table = []
     for group in np.array_split(np.argsort(probabilities, kind="stable"), 10):
         events = int(labels[group].sum())
@@ -99,7 +99,7 @@ def _summary(labels: np.ndarray, folds: list[dict[str, float]], rounds: list[np.
 
 
 def check_splits(rows: TrainingRows, folds: int) -> None:
-    """Refuse rows of which some fold, or what it leaves to learn from, would hold no default or nothing but defaults."""
+    """Raises TrainingDataError if a fold, or the rows to train on for it, would have only one class."""
     for label, kind in ((1, "defaults"), (0, "rows without default")):
         persons = len(np.unique(rows.persons[rows.labels == label]))
         if persons < folds:
@@ -109,9 +109,9 @@ def check_splits(rows: TrainingRows, folds: int) -> None:
 def splits(
     rows: TrainingRows, folds: int, seed: int, *, grouped: bool = True
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Positions to train on and to test on; `grouped` keeps each person on one side."""
+    """Yield the positions to train on and to test on. `grouped` keeps each person on one side."""
     several = grouped and len(np.unique(rows.persons)) < len(rows.persons)
-    kind = StratifiedGroupKFold if several else StratifiedKFold  # for single rows the same, and a hundred times quicker
+    kind = StratifiedGroupKFold if several else StratifiedKFold  # the same for one row per person, 100 times faster
     splitter = kind(folds, shuffle=True, random_state=seed)
     yield from splitter.split(rows.features, rows.labels, rows.persons if several else None)
 
@@ -119,10 +119,10 @@ def splits(
 def cross_validate(
     rows: TrainingRows, factory: Factory, *, grouped: bool, folds: int, repeats: int, seed: int, progress: Progress
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """Measures, and the out-of-fold probabilities averaged over the repeats.
+    """Return measures, and the out-of-fold probabilities averaged over the repeats.
 
-    `grouped` keeps each person on one side of every split. Of each measure the mean and the deviation over folds x
-    repeats ("folds"; a fold with one class only is left out), and the mean over repeats of that of all rows ("pooled").
+    `grouped` keeps each person on one side of every split. "folds" has the mean and the deviation of each measure over
+    folds x repeats, without folds of only one class. "pooled" has the mean over repeats of the measure on all rows.
     """
     by_fold: list[dict[str, float]] = []
     rounds: list[np.ndarray] = []
@@ -143,7 +143,7 @@ def cross_validate(
 def validate(
     rows: TrainingRows, factory: Factory, *, folds: int, repeats: int, seed: int, progress: Progress
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """Measures by person, by row and of the base rate alone; and the out-of-fold probabilities by person."""
+    """Return measures by person, by row and of the base rate alone, and the out-of-fold probabilities by person."""
     options: dict[str, Any] = {"folds": folds, "repeats": repeats, "seed": seed, "progress": progress}
     check_splits(rows, folds)
     grouped, out_of_fold = cross_validate(rows, factory, grouped=True, **options)
@@ -162,6 +162,6 @@ def validate(
 
 
 def flagged(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> dict[str, float]:
-    """The share of the rows, and of the defaults, whose probability reaches the threshold."""
+    """The share of rows and the share of defaults whose probability reaches the threshold."""
     reached = probabilities >= threshold
     return {"share": float(reached.mean()), "defaults": float(labels[reached].sum() / labels.sum())}
