@@ -137,7 +137,7 @@ def test_the_document_describes_them(model_dir: Path) -> None:
         answer = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
         assert answer["schema"] == {"$ref": f"#/components/schemas/{name}"}
     one = document["paths"]["/models/{version}"]["get"]
-    assert one["responses"].keys() == {"200", "404"}
+    assert one["responses"].keys() == {"200", "404", "422"}
     assert [parameter["name"] for parameter in one["parameters"]] == ["version"]
 
 

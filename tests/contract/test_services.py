@@ -106,7 +106,26 @@ def test_a_key_of_the_query_is_given_once() -> None:
     again = "as_of=2021-01-01T00:00:00Z&as_of=2021-01-01T00:00:00Z"
     [found] = assert_problem(asked(app, "GET", f"{address}?{again}"), 422, "invalid-request").errors or []
     assert (found.pointer, found.detail) == ("query/as_of", "It is given more than once: give it once")
-    assert asked(app, "GET", f"{address}?later=1&later=2").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "hint"),
+    [
+        ("GET", "/online_feature_store/client_id=5?asof=2020-01-01T00:00:00Z", "; did you mean as_of?"),
+        ("GET", "/online_feature_store/client_id=5?as_of=2020-05-01T00:00:00Z&AS_OF=", "; did you mean as_of?"),
+        ("GET", "/online_feature_store?secret=1", "; the keys are after, limit, features"),
+        ("GET", "/feature_definitions?secret=1", ""),
+        ("POST", "/online_feature_store/batch?secret=1", ""),
+    ],
+)
+def test_a_key_of_the_query_that_is_not_known_is_refused_and_not_repeated(method: str, address: str, hint: str) -> None:
+    app = feature_app(FakeStore([ROW]))
+    [found] = assert_problem(asked(app, method, address, json={"client_ids": [5]}), 422, "invalid-request").errors or []
+    assert (found.pointer, found.detail) == ("query", f"There is a key that is not known here{hint}")
+
+
+def test_clients_of_foreign_protocols_may_add_keys_to_the_query() -> None:
+    assert asked(feature_app(FakeStore([ROW])), "GET", "/feast/health?later=1").status_code == 200
 
 
 def test_a_plus_that_was_not_escaped_is_named() -> None:
@@ -435,9 +454,9 @@ def test_the_short_way_and_the_long_way_answer_alike(
             return asked_through_both(FakeStore([ROW]), model_dir, method, url, content=body, headers=headers)
         return asked(feature_app(FakeStore([ROW])), method, url, content=body, headers=headers)
 
-    # Another form of the same request leaves the lane: a content type with a parameter, a query that asks for nothing.
+    # Another form of the same request: a content type with a parameter, a query with an empty part.
     short = ask(url, "application/json")
-    long = ask(url if body else url + ("&" if "?" in url else "?") + "x=", "application/json; charset=utf-8")
+    long = ask(url if body else url + ("&" if "?" in url else "?&"), "application/json; charset=utf-8")
     assert (short.status_code, short.content) == (long.status_code, long.content)
     assert dict(short.headers) == dict(long.headers)
 

@@ -17,7 +17,7 @@ from service_kit.access.rules import READ, Rule
 from service_kit.problems import InvalidRequest
 from service_kit.request.ask import Ask
 from service_kit.request.dialects import Dialect
-from service_kit.request.parsing import body_parser, client_id_of, parse_json, query_parser
+from service_kit.request.parsing import NoQuery, body_parser, client_id_of, parse_json, query_parser
 from shared_schemas import InvalidPart
 
 State = TypeVar("State")
@@ -81,7 +81,8 @@ class Operation(Generic[State]):
         expected = [*self.names, *(["query"] if self.query else []), *(["body"] if self.body else [])]
         if given != expected:
             raise TypeError(f"{handler.__qualname__} takes {given} where {method} {address} has {expected}")
-        self._parse_query = query_parser(self.query) if self.query else None
+        # Clients of foreign protocols may add keys of their own.
+        self._parse_query = query_parser(self.query or NoQuery) if self.query or self.dialect is None else None
         self._parse_body = body_parser(self.body) if is_model(self.body) else None
 
     @property
@@ -126,11 +127,14 @@ class Operation(Generic[State]):
         if self.needs is not None:
             self.needs(ask.state)
         refused: list[InvalidPart] | None = None
-        if self._parse_query is not None:
+        if self._parse_query is not None and (query or self.query is not None):
             try:
-                arguments.append(self._parse_query(query))
+                parsed = self._parse_query(query)
             except InvalidRequest as problem:
                 refused = [*(refused or ()), *(problem.errors or ())]
+            else:
+                if self.query is not None:
+                    arguments.append(parsed)
         if self.body is not None:
             try:
                 arguments.append(self._body(ask.state, body, content_type))

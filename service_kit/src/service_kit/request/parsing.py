@@ -3,6 +3,7 @@
 import asyncio
 from codecs import BOM_UTF8
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import lru_cache, partial
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
@@ -29,6 +30,10 @@ _ID_SCHEMA: dict[str, Any] = {
 DOCUMENTED_CLIENT_ID = Annotated[str, Path(description="Id of a client, 1 to 2^63 - 1.", json_schema_extra=_ID_SCHEMA)]
 
 
+class NoQuery(BaseModel):
+    """The query of an operation that declares none."""
+
+
 class CallerGone(asyncio.CancelledError):
     """The caller closed the connection before its request was complete. There is no answer."""
 
@@ -43,9 +48,9 @@ def client_id_of(text: str) -> int:
 
 
 def query_parser(model: type[Model]) -> Callable[[bytes], Model]:
-    """A parser of query strings.
+    """A parser of query strings. A key that the model does not have, or that is repeated, is refused.
 
-    Keys that the model does not have are ignored; a key of the model may not be repeated.
+    If such keys were ignored, a misspelt `as_of` would be answered with current values.
     """
     names = [field.alias or name for name, field in model.model_fields.items()]
 
@@ -53,6 +58,8 @@ def query_parser(model: type[Model]) -> Callable[[bytes], Model]:
     def parse(query: bytes) -> Model:
         given = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
         keys = [key for key, _ in given]
+        if unknown := next((key for key in keys if key not in names), None):
+            raise InvalidRequest(errors=[_unknown_key(unknown, names)])
         if repeated := [name for name in names if keys.count(name) > 1]:
             raise InvalidRequest(errors=[InvalidPart(pointer=f"query/{name}", detail=_ONCE) for name in repeated])
         try:
@@ -61,6 +68,13 @@ def query_parser(model: type[Model]) -> Callable[[bytes], Model]:
             raise invalid_request("query", error) from error
 
     return parse
+
+
+def _unknown_key(key: str, names: list[str]) -> InvalidPart:
+    """The key is the caller's text, so it is not repeated."""
+    meant = get_close_matches(key.lower(), names, n=1)
+    hint = f"; did you mean {meant[0]}?" if meant else f"; the keys are {', '.join(names)}" if names else ""
+    return InvalidPart(pointer="query", detail=f"There is a key that is not known here{hint}")
 
 
 def body_parser(model: type[Model]) -> Callable[[bytes, bytes], Model]:

@@ -85,7 +85,7 @@ _REFUSALS = {
 
 def _documented_problems(operation: Operation[Any]) -> dict[int | str, dict[str, Any]]:
     if operation.dialect is None:
-        return problem_responses(operation.problems)
+        return problem_responses({422: "The request is not valid: `/problems/invalid-request`", **operation.problems})
     return operation.dialect.responses({**(_REFUSALS if operation.scope else {}), **operation.problems})
 
 
