@@ -54,7 +54,23 @@ def test_a_version_may_be_called(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", ".", "..", ".hidden", "-rf", "a/b", "a b", "a" * 65, "ä", "v\n", "champion", "current"]
+    "text",
+    [
+        "",
+        ".",
+        "..",
+        ".hidden",
+        "-rf",
+        "a/b",
+        "a b",
+        "a" * 65,
+        "ä",
+        "v\n",
+        "champion",
+        "current",
+        "promotions",
+        "policy.toml",
+    ],
 )
 def test_a_version_may_not_be_called(text: str) -> None:
     assert not is_version_name(text)

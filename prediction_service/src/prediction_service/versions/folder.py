@@ -4,6 +4,7 @@ MODEL_DIR/VERSION/    a version, see `artefact`
 MODEL_DIR/champion    the name of the version that decides; in folders of older releases the file is called `current`
 MODEL_DIR/challenger  the name of the version that is compared with the champion, if there is one
 MODEL_DIR/promotions  one line of JSON for each promotion
+MODEL_DIR/policies    the policies that were applied, and policy.toml, the one in force; see `policy.folder`
 """
 
 import fcntl
@@ -26,14 +27,13 @@ Signature = tuple[tuple[str, int, int, int], ...]
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _STALE_SECONDS = 60
 _OLD_CHAMPION = "current"
+_RESERVED = frozenset({"champion", "challenger", "promotions", "policies", "policy.toml", _OLD_CHAMPION})
+"""Files and folders in the registry folder that are no versions."""
 
 
 def is_version_name(text: str) -> bool:
-    """Whether this is a valid version name: 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit.
-
-    `champion`, `current`, `challenger` and `policies` are reserved names in the registry folder.
-    """
-    return text not in ("champion", "current", "challenger", "policies") and _VERSION.fullmatch(text) is not None
+    """Whether this is a valid version name: 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit; not reserved."""
+    return text not in _RESERVED and _VERSION.fullmatch(text) is not None
 
 
 def versions(model_dir: Path) -> list[str]:
