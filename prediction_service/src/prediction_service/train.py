@@ -87,7 +87,9 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     arguments = parser.parse_args(given)
     if arguments.version is not None and not is_version_name(arguments.version):
-        parser.error("--version takes 1 to 64 letters, digits, dots, dashes and underscores, and no name of the registry, such as 'champion'")
+        parser.error(
+            "--version takes 1 to 64 letters, digits, dots, dashes and underscores, and no name of the registry, such as 'champion'"
+        )
     if arguments.folds < 2 or arguments.repeats < 1:
         parser.error("--folds takes at least 2, --repeats at least 1")
     if not 0 <= arguments.seed < 2**31:
