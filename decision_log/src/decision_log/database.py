@@ -9,7 +9,7 @@ from decision_log.settings import PREFIX, Settings
 
 
 def connect(settings: Settings, *, application: str = "decision_log", autocommit: bool = False) -> psycopg.Connection:
-    """Connect, waiting for a server that is starting. Raises CommandFailed if it does not answer within `wait_seconds`."""
+    """Connect, waiting for a server that is starting. Raises CommandFailed after `wait_seconds` without an answer."""
     deadline = time.monotonic() + settings.wait_seconds
     url = settings.url()
     while True:

@@ -30,7 +30,7 @@ class DecisionLog:
 async def open_decision_log(
     writer: Source, eraser: Source | None = None, *, read_connections: int = 4
 ) -> AsyncIterator[DecisionLog]:
-    """Open the log as the roles decision_writer and decision_eraser. Succeeds also while the database is unavailable."""
+    """Open the log as the roles decision_writer and decision_eraser. Also succeeds if the database is unavailable."""
     async with AsyncExitStack() as stack:
         reading = await stack.enter_async_context(open_database(writer, read_connections))
         erasure = None

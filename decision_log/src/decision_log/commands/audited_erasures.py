@@ -1,4 +1,7 @@
-"""Checks the table of erased records against the erasures in the log. Reads use the table to tell erased from unknown."""
+"""Check of the table of erased records against the erasures in the log.
+
+Reads use this table to distinguish erased records from unknown ones.
+"""
 
 from collections.abc import Iterable
 from uuid import UUID

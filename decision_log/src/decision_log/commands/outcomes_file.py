@@ -26,7 +26,7 @@ class Imported(NamedTuple):
 
 
 def parsed(file: Path) -> Iterator[tuple[int, Outcome | None]]:
-    """Line number and outcome, None for a malformed line. Raises CommandFailed if the file is not a CSV of `COLUMNS`."""
+    """Yield line number and outcome, None for a malformed line. Raises CommandFailed unless it is a CSV of COLUMNS."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as content:
             rows = csv.DictReader(content)

@@ -10,7 +10,7 @@ Row = tuple[object, ...]
 
 
 class Snapshot:
-    """Reads rows and calls `advance` with their number. The connection's transaction must not have read anything yet."""
+    """Reads rows, and calls `advance` with their number. The connection's transaction must not have read anything."""
 
     def __init__(self, connection: psycopg.Connection, advance: Callable[[int], None]) -> None:
         self._connection = connection

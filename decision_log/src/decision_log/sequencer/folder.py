@@ -77,7 +77,7 @@ class Folder:
         if not self.key.exists():
             if self.last_signed.exists():
                 raise CannotSign(
-                    f"{self.path} holds a checkpoint, but not the key that signed it: restore the key, or name a new folder."
+                    f"{self.path} holds a checkpoint, but not the key that signed it: restore it, or name a new folder."
                 )
             return
         old = self.verifier()

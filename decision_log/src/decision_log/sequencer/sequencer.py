@@ -56,7 +56,7 @@ class Sequencer:
         return count
 
     def recover(self) -> None:
-        """Sign and publish the entries that no checkpoint covers yet: after a crash, at the first start, at each step."""
+        """Sign and publish the entries that no checkpoint covers: after a crash, at the first start, in each step."""
         published = self._store.published(self._origin)
         if self._last is None:
             if published is not None:

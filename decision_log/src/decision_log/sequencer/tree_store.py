@@ -54,7 +54,7 @@ class TreeStore:
         self._connection = connection
 
     def lock(self) -> bool:
-        """Try to take the database's sequencer lock, and return whether it is held. It lasts until the connection ends."""
+        """Try to take the sequencer's lock of the database, until the connection ends. Return whether it is held."""
         [taken] = self._connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone() or [False]
         return bool(taken)
 

@@ -75,7 +75,7 @@ class Witness:
 
 
 class WitnessThread(threading.Thread):
-    """Submits each new checkpoint to one witness, on its own database connection. Skips those that a newer one replaced."""
+    """Submits the newest checkpoint to one witness after each change, on its own database connection."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class WitnessThread(threading.Thread):
                 done = self._turn(witness, done)
 
     def _turn(self, witness: Witness, done: int) -> int:
-        """Submit the newest checkpoint unless its id is `done`. Return the id of the checkpoint that is cosigned now."""
+        """Submit the newest checkpoint unless its id is `done`. Return the id of the newest cosigned checkpoint."""
         try:
             with closing(self._connect()) as connection:
                 store = TreeStore(connection)

@@ -57,9 +57,10 @@ class LogTree:
         self._database = database
 
     async def resource(self, path: str, deadline: float | None = None) -> Resource | None:
-        """The resource at `path` below the log's prefix: `checkpoint`, `tile/<L>/<N>[.p/<W>]`, `tile/entries/<N>[.p/<W>]`.
+        """The resource at `path` below the log's prefix.
 
-        None (404) if the path is not the canonical path of a resource, or the tree is not large enough.
+        `path` is `checkpoint`, `tile/<L>/<N>[.p/<W>]` or `tile/entries/<N>[.p/<W>]`. None (404) if it is not the
+        canonical path of a resource, or the tree is not large enough.
         """
         if path == "checkpoint":
             note = await self.checkpoint(deadline)

@@ -75,7 +75,7 @@ class Database:
         self.retries = 0
 
     async def read(self, work: Callable[[asyncpg.Connection], Awaitable[T]], deadline: float | None) -> T:
-        """Return what `work` reads. Retry once on a new connection if the first one ended: reads have no side effects."""
+        """Run `work`, which only reads. Retry once on a new connection if the first one ended."""
         return await self._done(work, deadline, again=True)
 
     async def write(self, work: Callable[[asyncpg.Connection], Awaitable[T]], deadline: float | None) -> T:

@@ -1,8 +1,8 @@
-"""The recorder commits entries before the answer is sent. Entries of concurrent callers share a transaction (group commit).
+"""The recorder commits entries before the answer is sent. Concurrent callers share a transaction (group commit).
 
-While one group is written, the next one gathers, and is written when the first is committed. So more callers make larger
-groups, not more flushes to disk. The second connection takes a group that is full or has gathered for 10 ms. If no group
-is being written, entries do not wait.
+While one group is written, the next one gathers, and is written when the first is committed. So more callers make
+larger groups, not more flushes to disk. The second connection takes a group that is full or has gathered for 10 ms. If
+no group is being written, entries do not wait.
 """
 
 import asyncio
@@ -76,8 +76,8 @@ class Recorder:
         """Return when all of `entries` are committed.
 
         Raises LogUnavailable at `deadline` (a time of the running event loop), and if the database is unavailable, full
-        or slower than the source's timeout. The entries may be committed nevertheless, and it is safe to record the same
-        entries again. Raises AlreadyRecorded and EntryRefused: then none of the entries is recorded.
+        or slower than the source's timeout. The entries may be committed nevertheless, and it is safe to record the
+        same entries again. Raises AlreadyRecorded and EntryRefused: then none of the entries is recorded.
         """
         if not entries:
             return

@@ -54,7 +54,7 @@ class Erased:
 
 
 class Query(NamedTuple):
-    """Which records to list; None does not restrict. `start` <= decided_at < `end`; `before` is the last id of a page."""
+    """Which records to list; None does not restrict. `start` <= decided_at < `end`. `before`: the last id of a page."""
 
     client_id: int | None = None
     decision: str | None = None

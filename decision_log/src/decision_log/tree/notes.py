@@ -85,7 +85,7 @@ class Verifier:
 
 
 class Signer:
-    """A private key and its name. `str(verifier)` is the public verifier key; `secret` is the content of the key file."""
+    """A private key and its name. `str(verifier)` is the public verifier key, `secret` the content of the key file."""
 
     def __init__(self, name: str, private: Ed25519PrivateKey, kind: int = ED25519) -> None:
         self._private = private

@@ -77,7 +77,7 @@ def edge(size: int) -> list[Tile]:
 
 
 def extended(size: int, edges: Tiles, hashes: Sequence[bytes]) -> dict[Tile, bytes]:
-    """The tiles that are new or longer after leaf hashes are added to a tree of `size` with the partial tiles `edges`."""
+    """The new or longer tiles after leaf hashes are added to a tree of `size` leaves with the partial tiles `edges`."""
     grown: dict[Tile, bytes] = {}
     level = 0
     fresh = list(hashes)
@@ -127,7 +127,7 @@ def _perfect(start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _place(height: int, index: int) -> tuple[Tile, int, int]:
-    """The tile with the hashes of a perfect subtree, the position of the first of them in the tile, and their number."""
+    """The tile with the hashes of a perfect subtree, the position of the first one in the tile, and their number."""
     level, rest = divmod(height, HEIGHT)
     number, first = divmod(index << rest, WIDTH)
     return Tile(level, number), first, 1 << rest
