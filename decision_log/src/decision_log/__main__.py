@@ -157,7 +157,7 @@ def audit(arguments: Arguments, settings: Settings) -> int:
     verifier = _verifier(settings, arguments.key)
     kept = [_text(file) for file in arguments.checkpoint]
     if not arguments.key and (last := _folder(settings).last()):
-        kept.append(last)  # before the database is read, which may grow meanwhile
+        kept.append(last)  # read it before the database, which may grow in the meantime
     witnesses = [witness for _, witness in witnesses_of(settings.witnesses)]
     with connect(settings) as connection, _progress("checking") as progress:
         checking = Audit(connection, verifier, progress.advance)

@@ -42,8 +42,8 @@ def import_features(
 ) -> Report:
     """Import a file. If no line has an event timestamp, all get the time of the import.
 
-    `partial`: the file does not speak of the features that it has no column of, and may lack the outcome, or it and the
-    group. Otherwise an absent column is an error.
+    `partial`: features without a column in the file stay unchanged. The file may also lack the outcome, or both outcome
+    and group. Otherwise a missing column is an error.
     """
     started = time.monotonic()
     with open_duckdb(memory) as engine, exclusive(connection, say):
@@ -71,7 +71,7 @@ def _columns(file: Path, feature_set: FeatureSet, *, partial: bool) -> VectorCol
     if not spoken:
         raise LoadError(f"{file} has no column of a feature of the set {feature_set.name}.")
     has_outcome = feature_set.outcome is not None and feature_set.outcome.column in present
-    # Groups divide rows with outcomes.
+    # The group is needed only with outcomes, because it divides training rows.
     return VectorColumns(feature_set, spoken, has_outcome, has_outcome or feature_set.entity.group in present)
 
 

@@ -20,7 +20,7 @@ class NoteRefused(ValueError):
 
 
 def decoded(text: str) -> bytes:
-    """From the one text that stands for these bytes. Raises NoteRefused."""
+    """Decode base64. Raises NoteRefused unless the text is the canonical encoding of its bytes."""
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError:
