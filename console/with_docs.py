@@ -1,4 +1,4 @@
-"""The build backend of the console: flit's, with the project's documentation as files of the package while it builds."""
+"""The build backend of the console: flit's, with the project's documentation copied into the package."""
 
 import shutil
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def build_sdist(*arguments: Any, **options: Any) -> str:
 
 @contextmanager
 def _documentation() -> Iterator[None]:
-    """A source distribution has it in place already."""
+    """Copy the documentation into the package during the build. A source distribution has it there already."""
     if not _DOCS.is_dir():
         if not _IN_THE_PACKAGE.is_dir():
             raise FileNotFoundError(f"the documentation is in neither {_DOCS} nor {_IN_THE_PACKAGE}")

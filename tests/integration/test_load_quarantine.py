@@ -169,7 +169,7 @@ def test_an_edit_while_a_retry_runs_stops_it(settings: Settings, quarantined: Pa
         CREATE TRIGGER edited AFTER INSERT ON feature_history FOR EACH STATEMENT EXECUTE FUNCTION edited()""",
     )
     assert run(settings, "load", "--retry-quarantined") == 1
-    assert "changed lines in quarantine meanwhile" in capsys.readouterr().err
+    assert "Lines in quarantine were changed at the same time" in capsys.readouterr().err
     assert len(rows(settings, HISTORY)) == 3
     assert len(rows(settings, KEPT)) == 5
 

@@ -177,5 +177,5 @@ def test_too_few_rows_of_another_set_leave_the_model_of_the_sample_out(server: S
         tmp_path / "models" / "own",
         [],
     )
-    assert any("nothing is decided until there is one" in line for line in said)
+    assert any("no decision is possible without a model" in line for line in said)
     assert not any("sample" in line for line in said)

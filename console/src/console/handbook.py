@@ -1,4 +1,4 @@
-"""The handbook: the project's documentation as pages in the frame of the console."""
+"""The handbook: the project's documentation as HTML pages with the frame of the console."""
 
 import posixpath
 from functools import cached_property
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 FOLDER = next((folder for folder in (_HERE / "docs", _HERE.parents[2] / "docs") if folder.is_dir()), _HERE / "docs")
-"""A wheel has the documentation in the package. A checkout has it beside the packages, and there an edit needs no build."""
+"""The folder of the documentation: inside the package in a wheel, beside the packages in a checkout."""
 
 PARTS = {
     "tutorial": ("Tutorial", "From nothing to the first decision that is explained, recorded and verified."),
-    "how-to": ("How-to", "One task a page, step by step."),
-    "reference": ("Reference", "What to look up: requests, problems, commands, settings, formats."),
-    "explanation": ("Explanation", "Why it is built so, what it promises, and what was measured."),
+    "how-to": ("How-to", "One task per page, step by step."),
+    "reference": ("Reference", "Requests, problems, commands, settings, formats."),
+    "explanation": ("Explanation", "Reasons for the design, guarantees, and measurements."),
 }
-"""Folders of the documentation in the order in which they are read: title, and what is in it."""
+"""Title and description of each folder of the documentation, in reading order."""
 
 
 class Handbook:
-    """Pages by name, as `how-to/keys`. The empty name is the list of all pages."""
+    """The pages by name, such as `how-to/keys`. The empty name is the list of all pages."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._files = {
@@ -39,7 +39,7 @@ class Handbook:
         return list(self._files)
 
     def page(self, name: str) -> str | None:
-        """A whole page of HTML; None if there is none of this name."""
+        """A complete HTML page; None if there is no page of this name."""
         if not name:
             return self._framed("", "Handbook", "", f"<h1>Handbook</h1>\n{self._list_of_all()}")
         if name not in self._files:
@@ -50,12 +50,12 @@ class Handbook:
         return self._framed(name, self._titles[name], self._menu(name, _contents(made)), f"{path}\n{made.html}")
 
     def article(self, name: str) -> "Article":
-        from console.markdown import article  # noqa: PLC0415 -- takes a tenth of a second that only these pages need
+        from console.markdown import article  # noqa: PLC0415 -- takes a tenth of a second; only these pages need it
 
         return article(self._files[name].read_text(encoding="utf-8"), lambda target: self._address(target, name))
 
     def _address(self, target: str, name: str) -> str | None:
-        """What a link of the page `name` becomes here. What is no page, as a file of the source, has no address."""
+        """The address of a link on the page `name`; None if its target is not a page, such as a source file."""
         parts = urlsplit(target)
         if parts.scheme or not parts.path:
             return target
@@ -78,7 +78,7 @@ class Handbook:
         return frame.substitute(title=escape(title), up=up, menu=menu, content=content)
 
     def _menu(self, current: str, contents: str) -> str:
-        """All pages by part; the part of the current one is open."""
+        """The menu of all pages by part. The part of the current page is open."""
         parts = (
             f"<details{' open' if current.startswith(f'{part}/') else ''}>\n<summary>{title}</summary>\n"
             f"{self._links(part, current, contents)}\n</details>"
@@ -110,7 +110,7 @@ def _relative(name: str, current: str) -> str:
 
 
 def _contents(made: "Article") -> str:
-    """The sections of a page, as a list below its own title in the menu."""
+    """The sections of a page, as a list below its title in the menu."""
     sections = [heading for heading in made.headings if heading.level == 2]
     links = [f'<li><a href="#{heading.anchor}">{escape(heading.text)}</a></li>' for heading in sections]
     return f"\n<ul>{''.join(links)}</ul>" if links else ""

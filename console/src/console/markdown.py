@@ -1,4 +1,4 @@
-"""The Markdown of the handbook as HTML that needs no inline style and no script."""
+"""Conversion of the handbook's Markdown to HTML without inline styles and scripts."""
 
 import re
 from collections import Counter
@@ -26,7 +26,7 @@ class Article(NamedTuple):
 
 
 def article(text: str, address: Callable[[str], str | None]) -> Article:
-    """`address`: what a link to TARGET becomes here; None: its text stays, without a link."""
+    """Convert a page. `address` maps the target of a link to its address; None keeps the text without a link."""
     parser = _parser()
     tokens = parser.parse(text)
     headings = _with_anchors(tokens)
@@ -37,7 +37,7 @@ def article(text: str, address: Callable[[str], str | None]) -> Article:
 
 
 def anchor_of(heading: str) -> str:
-    """As the code host makes it, so that a link with a fragment leads to the same place on both."""
+    """The anchor of a heading, as the code host makes it, so that links with a fragment work on both."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
@@ -81,13 +81,13 @@ def _follow(tokens: Sequence[Token], address: Callable[[str], str | None]) -> No
 
 
 def _without_style(token: Token) -> None:
-    """The parser aligns columns by `style`, which the policy forbids."""
+    """Replace the `style` with which the parser aligns columns by a class, because the policy forbids inline styles."""
     if token.attrs.pop("style", None) == "text-align:right":
         token.attrJoin("class", "number")
 
 
 def _raw(_: RendererHTML, tokens: Sequence[Token], index: int, *__: Any) -> str:
-    """Comments are for those who edit the page. Everything else that looks like HTML is text."""
+    """Remove HTML comments. Everything else that looks like HTML becomes text."""
     return escape(re.sub(r"<!--.*?-->\n?", "", tokens[index].content, flags=re.DOTALL))
 
 
@@ -100,5 +100,5 @@ def _table_close(*_: Any) -> str:
 
 
 def _code(_: RendererHTML, tokens: Sequence[Token], index: int, *__: Any) -> str:
-    # It scrolls sideways, so it can be reached with the keyboard.
+    # Wide code scrolls sideways, so it must be focusable with the keyboard.
     return f'<pre tabindex="0"><code>{escape(tokens[index].content)}</code></pre>\n'

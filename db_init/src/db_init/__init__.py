@@ -1,1 +1,1 @@
-"""Owns the database: migrations, feature pipeline, loading, sample data."""
+"""The owner of the feature database: migrations, feature sets, loading, publishing, sample data."""

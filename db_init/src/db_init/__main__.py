@@ -1,4 +1,4 @@
-"""The commands of the database's owner: `python -m db_init COMMAND`."""
+"""The command line of the database's owner: `python -m db_init COMMAND`."""
 
 import argparse
 import signal
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-# Imports take seconds: what interrupts them ends the process, without a traceback.
+# The imports take seconds: an interruption during them ends the process without a traceback.
 if __name__ == "__main__" and (on_interrupt := signal.getsignal(signal.SIGINT)) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -40,7 +40,7 @@ _OF_THE_DATABASE: dict[str, ModuleType] = {
     "feast-repo": feast_repo,
 }
 _OF_FILES: dict[str, ModuleType] = {"check": check, "draft": draft, "sample": sample}
-"""Need no database, and no setting."""
+"""Commands that need no database and no settings."""
 
 _FORMS = {f"{PREFIX}DATABASE_URL": "postgresql://owner@host/database", f"{PREFIX}MEMORY": "a size such as 2GB"}
 
@@ -59,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m db_init",
         description="Owns the feature database: schema, feature sets, loading, training rows, sample data.",
-        epilog=f"The database is named by {PREFIX}DATABASE_URL; several, by their URLs with spaces between. Exit codes: 0 done, 1 failed (nothing was changed), 2 usage.",
+        epilog=f"{PREFIX}DATABASE_URL names the database, or several databases by URLs with spaces between. "
+        "Exit codes: 0 done, 1 failed (nothing was changed), 2 usage.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in (_OF_THE_DATABASE | _OF_FILES).items():

@@ -1,4 +1,4 @@
-"""The connection to PostgreSQL: waiting for it, one loader at a time, rows in and out as CSV. Only the owner's role."""
+"""Connections to PostgreSQL as the owner: waiting for the server, the lock of loaders, and COPY of rows as CSV."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -24,12 +24,15 @@ REASONS: dict[type[psycopg.Error], str] = {
 
 
 def explained(error: Exception) -> LoadError:
-    """What one of REASONS means."""
+    """The LoadError that explains one of the errors in REASONS."""
     return LoadError(next(reason for kind, reason in REASONS.items() if isinstance(error, kind)))
 
 
 def connect(settings: Settings, shard: Shard = ONLY) -> psycopg.Connection:
-    """A connection to the database with that share of the clients; waits for a server that is starting. Raises LoadError."""
+    """Connect to the database of this shard, waiting for a server that is starting.
+
+    Raises LoadError if it does not answer or records that it is another shard.
+    """
     connection = connect_unchecked(settings.database_urls[shard.number - 1], settings)
     if (recorded := recorded_shard(connection)) != shard:
         connection.close()
@@ -38,7 +41,7 @@ def connect(settings: Settings, shard: Shard = ONLY) -> psycopg.Connection:
 
 
 def recorded_shard(connection: psycopg.Connection) -> Shard:
-    """Which of the databases this one records that it is."""
+    """The shard that this database records; ONLY if it records none."""
     [known] = connection.execute("SELECT to_regclass('database_shard') IS NOT NULL").fetchone() or [False]
     row = connection.execute("SELECT number, of_databases FROM database_shard").fetchone() if known else None
     connection.rollback()
@@ -74,7 +77,10 @@ def connect_unchecked(url: str, settings: Settings) -> psycopg.Connection:
 
 @contextmanager
 def exclusive(connection: psycopg.Connection, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold the loader's lock: two loads at the same time would each miss the rows of the other. Released when the connection ends."""
+    """Hold the lock of loaders, because concurrent loads would each miss the rows of the other.
+
+    PostgreSQL also releases it when the connection ends.
+    """
     [taken] = connection.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone() or [False]
     if not taken:
         say("another load is running: waiting for it")
@@ -92,7 +98,7 @@ def exclusive(connection: psycopg.Connection, say: Callable[[str], None]) -> Ite
 def copy_in(
     connection: psycopg.Connection, target: str, file: Path, advance: Callable[[int], None] = lambda _: None
 ) -> None:
-    """Stream a CSV file into `target`, which is a table with its columns."""
+    """Stream a CSV file into `target`: a table, optionally with columns in brackets. `advance` gets the bytes sent."""
     with connection.cursor().copy(f"COPY {target} FROM STDIN (FORMAT csv)") as copy, file.open("rb") as content:
         while chunk := content.read(_CHUNK):
             copy.write(chunk)
@@ -100,7 +106,7 @@ def copy_in(
 
 
 def copy_out(connection: psycopg.Connection, query: str, file: Path) -> None:
-    """Stream the rows of `query` to the end of a CSV file."""
+    """Append the rows of `query` to a CSV file."""
     with connection.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy, file.open("ab") as content:
         for chunk in copy:
             content.write(chunk)

@@ -1,5 +1,5 @@
-"""Why a command could not do its work: one message for a person that says what to do."""
+"""The failure of a command, with a message for a person."""
 
 
 class LoadError(Exception):
-    """Nothing was changed. The message names the cause and the way out."""
+    """The command failed and changed nothing. The message names the cause and the remedy."""

@@ -1,4 +1,4 @@
-"""Exports training rows: each vector as it was known at its event, with the outcome of that event."""
+"""Export of training rows: each vector as it was known at the time of its event, with the outcome of the event."""
 
 import json
 from collections.abc import Iterator
@@ -30,9 +30,9 @@ class Folds:
 
 
 def export_training(settings: Settings, out: Path, *, last_only: bool, folds: Folds | None) -> int:
-    """Rows that have an outcome, as Parquet; `last_only`: of each client the last one. The number of rows.
+    """Write all rows that have an outcome, or only each client's last one, as Parquet. Return the number of rows.
 
-    The feature set in force stands in the metadata of the file, under `feature_set`.
+    The metadata of the file holds the feature set in force, under the key `feature_set`.
     """
     with written_whole(out) as fresh, open_duckdb(settings.memory) as engine:
         fetched = engine.folder / "rows.csv"
@@ -49,7 +49,7 @@ def export_training(settings: Settings, out: Path, *, last_only: bool, folds: Fo
 
 
 def _fetch(settings: Settings, rows: Path) -> FeatureSet:
-    """Write the rows of all databases into a CSV file. The feature set in force."""
+    """Write the rows of all databases into a CSV file, and return the feature set in force."""
     before = None
     for shard in reachable(settings):
         with connected(settings, shard, changing=False) as connection:
@@ -66,7 +66,7 @@ def _fetch(settings: Settings, rows: Path) -> FeatureSet:
 
 
 def _spread(engine: DuckDB, feature_set: FeatureSet, *, last_only: bool) -> None:
-    """Table `rows`: one column a feature, `f0` on, and one of the date that completed years are counted from, `since0` on."""
+    """Make table `rows`: a column `f<n>` for feature n, and `since<n>` for the date that its years are counted from."""
     form = literal(json.dumps({feature.key: "JSON" for feature in feature_set.features}))
     features = ", ".join(
         column for number, feature in enumerate(feature_set.features) for column in _columns(number, feature)

@@ -1,7 +1,7 @@
-"""Folds of training rows in which no person stands on two sides.
+"""Folds of training rows. All rows of a person are in one fold.
 
-A person is a group, where the set declares one, and a client otherwise; a shipped set may tell persons apart by itself. The
-fold is a digest of the seed and the person: it stays when rows are added, and does not depend on their order.
+A person is a group if the set declares groups, otherwise a client. The shipped set has its own rule for persons. The
+fold is a digest of seed and person, so it does not change when rows are added, and does not depend on their order.
 """
 
 from db_init.engines.duckdb import DuckDB
@@ -24,7 +24,7 @@ _FOLDS = """
 
 
 def add_folds(engine: DuckDB, feature_set: FeatureSet, folds: int, seed: int) -> None:
-    """Table `folded`: `rows` and the column `fold`, from 0 on."""
+    """Make table `folded`: `rows` and a column `fold`, 0 to folds - 1. Raises LoadError if there are fewer persons."""
     if feature_set.entity.group is not None:
         engine.run(_GROUPS)
     elif feature_set.name == persons.SET:

@@ -1,4 +1,4 @@
-"""The partitions of the history, one a year, and the instant since which it is kept."""
+"""The partitions of the history, one per year, and the time since which it is kept."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ import psycopg
 
 
 def prepare_years(connection: psycopg.Connection) -> None:
-    """Give this year and the next a partition. Not done where its lock is taken: events find a place all the same."""
+    """Create the partitions of this year and the next. Skipped if the lock is taken: the last partition has no end."""
     try:
         connection.execute("SELECT add_history_years(date_trunc('year', now()) + interval '2 years')")
     except psycopg.errors.LockNotAvailable:
@@ -15,6 +15,6 @@ def prepare_years(connection: psycopg.Connection) -> None:
 
 
 def kept_since(connection: psycopg.Connection) -> datetime | None:
-    """The instant before which the history is not kept. None where all of it is."""
+    """The time before which the history is not kept; None if all of it is kept."""
     row = connection.execute("SELECT before FROM history_retention").fetchone()
     return None if row is None else row[0]

@@ -1,4 +1,4 @@
-"""Brings schema and roles up to date. Safe to run again, and concurrently."""
+"""Migration of the schema and the roles. It is safe to repeat and to run concurrently."""
 
 from pathlib import Path
 
@@ -24,14 +24,14 @@ _ROLES = Path(__file__).parent / "migrations" / "sql" / "roles.sql"
 
 
 def migrate(settings: Settings, shard: Shard = ONLY) -> None:
-    """The database with that share of the clients. Raises LoadError where it has another one."""
+    """Migrate the database of this shard. Raises LoadError if the database records another shard."""
     url = settings.database_urls[shard.number - 1]
     with connect_unchecked(url, settings) as connection:
         _migrate(connection, settings, shard)
 
 
 def _migrate(connection: psycopg.Connection, settings: Settings, shard: Shard) -> None:
-    # Roles belong to the whole server, so the lock must keep out migrations of its other databases, too.
+    # Roles belong to the whole server, so the lock must also exclude migrations of the server's other databases.
     connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
     connection.commit()
     recorded = recorded_shard(connection)
@@ -52,18 +52,18 @@ def _migrate(connection: psycopg.Connection, settings: Settings, shard: Shard) -
 
 
 def _set_password(connection: psycopg.Connection, role: str, password: str) -> None:
-    # Hashed here, so that it stands in no server log.
+    # Hash the password here, so that a server log cannot contain it.
     hashed = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(hashed)))
 
 
 def _record(connection: psycopg.Connection, shard: Shard) -> None:
-    """What it is, unless it has clients of others: they would not be found."""
+    """Record which shard this is. Raises LoadError if it has clients of other shards, which would not be found."""
     foreign = "SELECT EXISTS (SELECT FROM online_features WHERE shard_of(client_id, %s) <> %s)"
     [known] = connection.execute(foreign, [shard.of, shard.number]).fetchone() or [False]
     if known:
         raise LoadError(
-            f"It knows clients that {shard} does not have. Begin with a new database, and bring it its share."
+            f"It knows clients that {shard} does not have. Start with a new database, and load its share into it."
         )
     connection.execute("INSERT INTO database_shard (number, of_databases) VALUES (%s, %s)", [shard.number, shard.of])
     connection.commit()

@@ -1,4 +1,4 @@
-"""Writes a file whole or not at all."""
+"""Atomic writing of a file: completely or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,10 @@ from db_init.errors import LoadError
 
 @contextmanager
 def written_whole(out: Path) -> Iterator[Path]:
-    """A file beside `out`, which takes its place at the end. An `out` that cannot be written is refused immediately."""
+    """Yield a temporary file next to `out`, which replaces `out` at the end. Raises LoadError if it cannot be written.
+
+    That `out` cannot be written is mostly found before the work in the block begins.
+    """
     if not out.name:
         raise LoadError(f"{out} is a folder; name a file to write.")
     fresh = out.with_name(f".{out.name}.{os.getpid()}")
@@ -26,5 +29,5 @@ def written_whole(out: Path) -> Iterator[Path]:
     except OSError as error:
         raise LoadError(f"{out} cannot be written: {error.strerror or 'the folder cannot be used'}.") from error
     finally:
-        with suppress(OSError):  # of a path that cannot be, too
+        with suppress(OSError):  # an invalid path raises here again
             fresh.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Progress of long work on a terminal; silent elsewhere, so that logs hold reports only."""
+"""Progress bars on a terminal. Elsewhere nothing is shown, so that logs contain reports only."""
 
 import sys
 import threading
@@ -26,15 +26,15 @@ def say(line: str) -> None:
 
 
 class Steps:
-    """Named steps, one after the other; a step with a size shows what is done of it, how fast, and the time left."""
+    """Consecutive named steps. A step with a size shows the share done, the speed and the remaining time."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
         self._task = bars.add_task("", total=None)
 
     def step(self, name: str, rows: int | None = None) -> None:
-        self._bars.refresh()  # a step of a moment is seen, too
-        self._bars.remove_task(self._task)  # one that is reset keeps the size that it had
+        self._bars.refresh()  # show also a step that took only a moment
+        self._bars.remove_task(self._task)  # a reset would keep the size of the last step
         self._task = self._bars.add_task(name, total=rows)
 
     def advance(self, rows: int) -> None:
@@ -42,7 +42,7 @@ class Steps:
 
     @contextmanager
     def following(self, share: Callable[[], float]) -> Iterator[None]:
-        """Meanwhile, ask ever again which share of the step is done; below 0 is not known. Afterwards all of it is."""
+        """In the block, poll `share` for the share of the step that is done (negative: unknown). At the end it is 1."""
         done = threading.Event()
         asking = threading.Thread(target=self._follow, args=(share, done), daemon=True)
         if not self._bars.disable:

@@ -1,4 +1,4 @@
-"""What is old in the history goes, and what it says that still counts stays."""
+"""Retention of the history: drops old partitions, but keeps the values in them that still determine vectors."""
 
 import time
 from collections.abc import Callable
@@ -37,20 +37,21 @@ _BETWEEN_ATTEMPTS = 0.3
 
 
 class Retained(NamedTuple):
-    """Numbers of rows that were before the instant, and of those that stand in their place."""
+    """The number of rows before the instant, and the number of rows that replace them."""
 
     before: int
     kept: int
 
 
 def retain(connection: psycopg.Connection, before: datetime, say: Callable[[str], None]) -> Retained:
-    """Drop the partitions before an instant. Vectors from it on stay as they are. May be run again where it was interrupted.
+    """Drop the partitions before an instant. Vectors as of this instant and later do not change.
 
-    No load and no erasure runs meanwhile; writes wait for two moments only. Raises LoadError.
+    Loads and erasures wait until it is done; writes wait twice, for a moment. Can be repeated after an interruption.
+    Raises LoadError if `before` is not the end of a past partition, or raw events are before it.
     """
     with exclusive(connection, say):
         dropped = _dropped(connection, before)
-        with connection.transaction():  # writers that began before are waited for; later ones find the instant
+        with connection.transaction():  # wait for writers that began before; later ones read the new instant
             connection.execute(_NO_WRITES)
             connection.execute(_RETAIN, [before])
         with connection.transaction():
@@ -61,23 +62,25 @@ def retain(connection: psycopg.Connection, before: datetime, say: Callable[[str]
 
 
 def _dropped(connection: psycopg.Connection, before: datetime) -> list[str]:
-    """The names of the partitions before the instant, which must be where one of them ends."""
+    """The names of the partitions before the instant. Raises LoadError unless one of them ends there."""
     ends = {name: end for name, end in connection.execute(_PARTITIONS) if end is not None and end <= datetime.now(UTC)}
     connection.commit()
     if before not in ends.values():
         known = ", ".join(f"{end.astimezone(UTC):%Y-%m-%d}" for end in ends.values()) or "there is none yet"
-        raise LoadError(f"The history can be cut where a partition ends that is over: {known}.")
+        raise LoadError(f"The history can be cut only at the end of a past partition: {known}.")
     [raw] = connection.execute(
         "SELECT EXISTS (SELECT FROM feature_history WHERE event_timestamp < %s AND event_id IS NOT NULL)", [before]
     ).fetchone() or [False]
     connection.commit()
     if raw:
-        raise LoadError("There are raw events before that: a pipeline computes features from all events of a client.")
+        raise LoadError(
+            "There are raw events before that, and a pipeline computes features from all events of a client."
+        )
     return [name for name, end in ends.items() if end <= before]
 
 
 def _keep(connection: psycopg.Connection, before: datetime) -> Retained:
-    """Fill the table that takes the place of the partitions. Nothing but an erasure changes them, and none runs."""
+    """Fill the table that replaces the partitions. Only erasures change their rows, and none runs now."""
     connection.execute(_KEPT)
     [rows] = connection.execute(
         "SELECT count(*) FROM feature_history WHERE event_timestamp < %s", [before]
@@ -93,7 +96,7 @@ def _keep(connection: psycopg.Connection, before: datetime) -> Retained:
 
 
 def _switched(connection: psycopg.Connection, dropped: list[str], before: datetime) -> bool:
-    """Put it in their place, once nothing reads them. False where the lock is taken: who comes after would wait, too."""
+    """Replace the partitions by the new table. Return False if the lock is taken: a longer wait would block readers."""
     attach = sql.SQL(
         "ALTER TABLE feature_history ATTACH PARTITION feature_history_past FOR VALUES FROM (MINVALUE) TO ({})"
     )

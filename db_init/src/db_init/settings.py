@@ -1,4 +1,4 @@
-"""Where the database is, and which passwords its roles get."""
+"""The settings of the commands: databases, passwords of roles, and limits."""
 
 from pathlib import Path
 
@@ -17,34 +17,34 @@ class Settings(BaseSettings):
     )
 
     database_url: SecretStr = Field(
-        description="PostgreSQL, as the role that owns the schema: postgresql://owner@host/db. Several URLs with spaces between: each "
-        "has its share of the clients."
+        description="PostgreSQL, as the role that owns the schema: postgresql://owner@host/db. "
+        "Several URLs, separated by spaces: each database has a share of the clients."
     )
-    database_password: SecretStr | None = Field(default=None, description="Password, where the URL holds none.")
+    database_password: SecretStr | None = Field(default=None, description="Password, if the URL holds none.")
     reader_password: SecretStr | None = Field(
         default=None,
-        description="Password that `migrate` gives the role feature_service; none: it keeps the one it has.",
+        description="Password that `migrate` sets for the role feature_service; without it the role keeps its own.",
     )
     writer_password: SecretStr | None = Field(
         default=None,
-        description="Password that `migrate` gives the role feature_writer; none: it keeps the one it has.",
+        description="Password that `migrate` sets for the role feature_writer; without it the role keeps its own.",
     )
     wait_seconds: float = Field(
-        default=30.0, ge=0, description="How long to wait for a database that is not there yet."
+        default=30.0, ge=0, description="Seconds to wait for a database that does not answer yet."
     )
     memory: str = Field(
         default="2GB",
         pattern=r"^[0-9]+([.][0-9]+)? ?([kKMGT]i?)?B$",
-        description="Memory that the feature pipeline may use before it turns to disk.",
+        description="Memory that the feature pipeline may use before it uses the disk.",
     )
     model_dir: Path | None = Field(
         default=None,
         validation_alias=AliasChoices("model_dir", "DB_INIT_MODEL_DIR", "MODEL_DIR"),
-        description="Registry folder of the prediction service: `apply` asks it what the champion reads.",
+        description="Registry folder of the prediction service, where `apply` looks up the features of the champion.",
     )
     online_store: str | None = Field(
         default=None,
-        description="Table that `publish` brings vectors to: dynamodb://TABLE?region=REGION[&endpoint=URL].",
+        description="Table to which `publish` writes vectors: dynamodb://TABLE?region=REGION[&endpoint=URL].",
     )
 
     @property

@@ -1,4 +1,4 @@
-"""The databases of a command, one after the other: each has its share of the clients, and is changed on its own."""
+"""The databases of a command. Each has a share of the clients; they are changed one after the other, independently."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -25,13 +25,13 @@ _RECORD = """
 
 
 class Share(NamedTuple):
-    """What one database gets of a file. `content`: what is recorded in it as loaded; None: nothing, as it is the only one."""
+    """The share of a file for one database. `content`: the text to record as loaded; None for a single database."""
 
     shard: Shard = ONLY
     content: str | None = None
 
     def keep_own(self, engine: "Engine", lines: str, client_id: str) -> None:
-        """Of a table of lines, and of `malformed`, keep what it gets. The first gets the lines that no client can be read of."""
+        """Reduce a table of lines, and `malformed`, to this share. The first database gets lines without a client."""
         if self.shard == ONLY:
             return
         table = engine.table(lines)
@@ -41,7 +41,7 @@ class Share(NamedTuple):
             engine.make("malformed", "SELECT * FROM malformed WHERE false")
 
     def refuse_others(self, engine: "Engine", lines: str, client_id: str, reason: str) -> None:
-        """Of a table of lines in quarantine, those of clients that another database knows stay there, with this reason."""
+        """Refuse quarantined lines of other databases' clients: set the column `reason` of the table `lines`."""
         if self.shard == ONLY:
             return
         table = engine.table(lines)
@@ -50,7 +50,7 @@ class Share(NamedTuple):
         engine.keep(lines, table.mutate(**{reason: held}))
 
     def record(self, connection: psycopg.Connection) -> None:
-        """In the transaction of the load."""
+        """Record the load, in its own transaction."""
         if self.content is not None:
             connection.execute(_RECORD, [self.content])
 
@@ -64,14 +64,14 @@ def shards(settings: Settings) -> list[Shard]:
 
 
 def only_database(settings: Settings, what: str) -> None:
-    """Raises LoadError where there are several."""
+    """Raise LoadError if the settings name several databases."""
     if len(settings.database_urls) > 1:
         raise LoadError(f"{what} works on one database, and {PREFIX}DATABASE_URL names {len(settings.database_urls)}.")
 
 
 @contextmanager
 def turn_of(shard: Shard, *, changing: bool = True) -> Iterator[None]:
-    """What fails names the database, where there are several."""
+    """In the block, name the database in errors if there are several, and say that earlier ones keep their changes."""
     kept = "\nWhat was done in the databases before it stays: run the command again, and it goes on."
     kept = kept if changing and shard.number > 1 else ""
     try:
@@ -90,13 +90,13 @@ def turn_of(shard: Shard, *, changing: bool = True) -> Iterator[None]:
 
 @contextmanager
 def connected(settings: Settings, shard: Shard, *, changing: bool = True) -> Iterator[psycopg.Connection]:
-    """A connection to the database with that share. It is committed where nothing fails."""
+    """A connection to the database of the shard, which is committed if nothing fails."""
     with turn_of(shard, changing=changing), connect(settings, shard) as connection:
         yield connection
 
 
 def reachable(settings: Settings) -> list[Shard]:
-    """All databases. Raises LoadError where one of several cannot be asked, before anything is changed in the others."""
+    """All databases. Raises LoadError if one of several does not answer, before the others are changed."""
     found = shards(settings)
     if found != [ONLY]:
         for shard in found:
@@ -106,9 +106,10 @@ def reachable(settings: Settings) -> list[Shard]:
 
 
 def due(settings: Settings, what: Callable[[], str], say: Callable[[str], None]) -> list[Share]:
-    """Shares of a file, of the databases that have loaded it less often than others, else of all.
+    """The shares of a file that are due: of databases that loaded it less often than others, otherwise of all.
 
-    Raises LoadError where a database cannot be asked, or has another feature set in force than the one before it.
+    `what` returns a text that identifies the file. Raises LoadError if a database does not answer, or if the databases
+    have different feature sets in force.
     """
     if len(settings.database_urls) == 1:
         return [WHOLE]
@@ -124,7 +125,7 @@ def due(settings: Settings, what: Callable[[], str], say: Callable[[str], None])
 
 
 def _loaded(settings: Settings, shard: Shard, content: str) -> tuple[Share, int]:
-    """How often."""
+    """The share of a database, and how often it loaded this content."""
     with connected(settings, shard, changing=False) as connection:
         share = Share(shard, f"{content} {applied_set(connection).feature_set.digest}")
         row = connection.execute(_TIMES, [share.content]).fetchone()

@@ -1,7 +1,7 @@
 """Credit decisions as records of a transparency log: write, read, prove.
 
-A process that decides opens the log with `open_decision_log`, makes an entry of each decision with `sealed`, and answers
-when `recorder.record` has returned. Everything else is a command: `python -m decision_log --help`.
+A service opens the log with `open_decision_log`, turns each decision into an entry with `sealed`, and sends its answer
+after `recorder.record` has returned. Everything else is a command: `python -m decision_log --help`.
 """
 
 from decision_log.entries import Entry, Kind, Listed, commitment, sealed, uuid7

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# Imports take seconds: what interrupts them ends the process, without a traceback.
+# The imports take seconds: an interruption during them ends the process without a traceback.
 if __name__ == "__main__" and (on_interrupt := signal.getsignal(signal.SIGINT)) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -57,7 +57,7 @@ class _Bar:
 
 @contextmanager
 def _progress(what: str, total: int | None = None) -> Iterator[_Bar]:
-    """A bar on a terminal; silent elsewhere."""
+    """Show a progress bar on a terminal; show nothing elsewhere."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
@@ -126,7 +126,7 @@ def proof(arguments: Arguments, settings: Settings) -> int:
     async def work(database: Database) -> int:
         found = await LogTree(database).proof(arguments.decision_id)
         if isinstance(found, NotSequenced):
-            raise CommandFailed("No checkpoint covers this record yet: ask again in a second.")
+            raise CommandFailed("No checkpoint covers this record yet: try again in a second.")
         if isinstance(found, Erased):
             raise CommandFailed(f"This record is erased; the record {found.by} says so.")
         if found is None:
@@ -157,7 +157,7 @@ def audit(arguments: Arguments, settings: Settings) -> int:
     verifier = _verifier(settings, arguments.key)
     kept = [_text(file) for file in arguments.checkpoint]
     if not arguments.key and (last := _folder(settings).last()):
-        kept.append(last)  # before the database is read, which may grow meanwhile
+        kept.append(last)  # read it before the database, which may grow in the meantime
     witnesses = [witness for _, witness in witnesses_of(settings.witnesses)]
     with connect(settings) as connection, _progress("checking") as progress:
         checking = Audit(connection, verifier, progress.advance)

@@ -1,4 +1,4 @@
-"""The connection of the commands and of the sequencer: waits for a server that is starting."""
+"""Database connections of the commands and of the sequencer."""
 
 import time
 
@@ -9,7 +9,7 @@ from decision_log.settings import PREFIX, Settings
 
 
 def connect(settings: Settings, *, application: str = "decision_log", autocommit: bool = False) -> psycopg.Connection:
-    """Raises CommandFailed when the database has not answered within `wait_seconds`."""
+    """Connect, waiting for a server that is starting. Raises CommandFailed after `wait_seconds` without an answer."""
     deadline = time.monotonic() + settings.wait_seconds
     url = settings.url()
     while True:

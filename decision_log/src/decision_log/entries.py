@@ -1,4 +1,4 @@
-"""An entry of the log: the bytes of a record, what is listed of it, its salt and commitment."""
+"""Entries of the log: the bytes of a record, its listed columns, its salt and commitment."""
 
 import hmac
 import os
@@ -17,9 +17,9 @@ SALT_BYTES = 32
 
 
 class Listed(NamedTuple):
-    """What the database knows of a record beside its bytes. It must equal what the record says under the same keys.
+    """The columns of a record that the database can search. The record holds the same values under the same keys.
 
-    `reviews` is the decision that a review is about.
+    `reviews` is the id of the decision that a review is about.
     """
 
     decision_id: UUID
@@ -41,9 +41,9 @@ class Entry(NamedTuple):
 
 
 def sealed(listed: Listed, document: Mapping[str, Any]) -> Entry:
-    """An entry with a fresh salt. The bytes of the document are what is stored, committed to and served.
+    """An entry of the document as JSON bytes, with a new salt. These bytes are stored, committed to and served.
 
-    They are JSON: ids as texts, UTC as Z, keys in their order, no spaces.
+    Ids are written as strings, UTC as Z, keys in their order, without spaces.
     """
     record = orjson.dumps(document, _written_id, option=orjson.OPT_UTC_Z)
     salt = os.urandom(SALT_BYTES)
@@ -51,19 +51,19 @@ def sealed(listed: Listed, document: Mapping[str, Any]) -> Entry:
 
 
 def _written_id(value: object) -> str:
-    """orjson knows the standard library's class of ids only, and not the driver's, which is a subclass."""
+    """Write an id of the database driver's UUID class: orjson accepts only the standard library's, not subclasses."""
     if isinstance(value, UUID):
         return str(value)
     raise TypeError
 
 
 def commitment(salt: bytes, record: bytes) -> bytes:
-    """HMAC-SHA256 with the salt as key: 32 bytes that tell nothing of the record, and fit no other."""
+    """HMAC-SHA256 of the record with the salt as key: 32 bytes. They reveal nothing of the record and fit no other."""
     return hmac.digest(salt, record, "sha256")
 
 
 def differing(listed: Listed, document: Mapping[str, object]) -> str | None:
-    """The name of the first of the listed values that a record, parsed from its JSON, does not say."""
+    """The name of the first listed value that differs from the parsed record; None if all agree."""
     for name, value in zip(Listed._fields, listed, strict=True):
         said = document.get(name)
         if isinstance(value, UUID):
@@ -85,13 +85,13 @@ def _instant(text: object) -> datetime | None:
 
 
 class _Ticks:
-    """Rising numbers of 60 bits: milliseconds and 4,096ths of them, as of RFC 9562 section 6.2, method 3."""
+    """Increasing numbers of 60 bits: milliseconds and 4,096ths of them (RFC 9562 section 6.2, method 3)."""
 
     def __init__(self) -> None:
         self._last = 0
 
     def next(self, nanoseconds: int) -> int:
-        # A clock that steps back, or two ids in one tick: count on from the last.
+        # Continue from the last number if the clock steps back or two ids fall into one tick.
         self._last = max(self._last + 1, (nanoseconds << 12) // 1_000_000)
         return self._last
 
@@ -100,9 +100,9 @@ _ticks = _Ticks()
 
 
 def uuid7() -> UUID:
-    """A UUID of version 7 (RFC 9562). Those of one process rise; 62 random bits keep those of several apart.
+    """A UUID of version 7 (RFC 9562). Ids of one process increase; 62 random bits separate ids of several processes.
 
-    Of the driver's class, which takes a tenth of the time to make and write.
+    It has the database driver's class, which takes a tenth of the time to make and write.
     """
     tick = _ticks.next(time.time_ns())
     random = int.from_bytes(os.urandom(8)) & ((1 << 62) - 1)
@@ -113,5 +113,5 @@ def uuid7() -> UUID:
 
 
 def instant_of(decision_id: UUID) -> float:
-    """Seconds since 1970 that an id of version 7 was made at."""
+    """The time at which an id of version 7 was made, in seconds since 1970."""
     return (decision_id.int >> 80) / 1_000

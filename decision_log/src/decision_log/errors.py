@@ -4,11 +4,11 @@ from uuid import UUID
 
 
 class DecisionLogError(Exception):
-    """The message is one sentence for a person. It names the cause and, where there is one, the way out."""
+    """The base of all failures. The message is a sentence for a person: the cause and, if possible, the remedy."""
 
 
 class LogUnavailable(DecisionLogError):
-    """The decision database is away, full, or too slow. What was asked may be asked again.
+    """The decision database is unavailable, full or too slow. The caller may retry.
 
     `cause` is the kind of fault, for the caller's log.
     """
@@ -19,7 +19,7 @@ class LogUnavailable(DecisionLogError):
 
 
 class AlreadyRecorded(DecisionLogError):
-    """One of these ids is that of another record. Nothing of the call was recorded."""
+    """Other records have these decision ids. No entry of the call was recorded."""
 
     def __init__(self, decision_ids: list[UUID]) -> None:
         super().__init__("Another record has one of these ids.")
@@ -27,9 +27,9 @@ class AlreadyRecorded(DecisionLogError):
 
 
 class EntryRefused(DecisionLogError):
-    """The database does not take an entry of this call: a value out of range, or a review of a decision that is gone.
+    """The database rejects an entry: a value is out of range, or the decision of a review does not exist any more.
 
-    Nothing of the call was recorded.
+    No entry of the call was recorded.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class EntryRefused(DecisionLogError):
 
 
 class CannotSign(DecisionLogError):
-    """The sequencer must not sign. The message says why and what to do."""
+    """The sequencer must not sign. The message names the reason and the remedy."""
 
 
 class CommandFailed(DecisionLogError):

@@ -1,4 +1,4 @@
-"""The log as the process that decides sees it: one object, opened once."""
+"""The decision log as a service uses it: one object, opened once."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,7 +16,7 @@ _ERASURE_SECONDS = 8.0
 
 @dataclass(frozen=True)
 class DecisionLog:
-    """`erasure` is None where no role that may erase is configured. `database`: for what monitoring keeps beside the log."""
+    """The open log. `erasure` is None if no eraser role is configured. `database` is for the tables of monitoring."""
 
     recorder: Recorder
     records: Records
@@ -30,7 +30,7 @@ class DecisionLog:
 async def open_decision_log(
     writer: Source, eraser: Source | None = None, *, read_connections: int = 4
 ) -> AsyncIterator[DecisionLog]:
-    """The log in a database as the role decision_writer, and decision_eraser. Opens also while the database is away."""
+    """Open the log as the roles decision_writer and decision_eraser. Also succeeds if the database is unavailable."""
     async with AsyncExitStack() as stack:
         reading = await stack.enter_async_context(open_database(writer, read_connections))
         erasure = None

@@ -1,4 +1,4 @@
-"""Brings schema and roles up to date. Safe to run again, and concurrently."""
+"""Migration of the schema and the roles. It is safe to repeat and to run concurrently."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def migrate(settings: Settings) -> None:
-    """As the role that owns the database. Roles get the passwords that the settings have; others keep theirs."""
+    """Migrate as the owner of the database. Sets the passwords that the settings contain; other roles keep theirs."""
     with connect(settings) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         connection.commit()
@@ -45,7 +45,7 @@ def _passwords(settings: Settings) -> dict[str, str]:
 
 
 def _set_password(connection: psycopg.Connection, role: str, password: str) -> None:
-    # Hashed here, so that it stands in no server log.
+    # Hash the password here, so that a server log cannot contain it.
     hashed = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(hashed)))
 

@@ -1,1 +1,1 @@
-"""Everything on one machine without Docker: embedded PostgreSQL and both services."""
+"""The local stack: PostgreSQL, both services, sequencer and monitor on one machine, without Docker."""

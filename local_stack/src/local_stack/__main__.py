@@ -1,4 +1,4 @@
-"""Runs everything on this machine: `python -m local_stack`, or `make run`."""
+"""The command line of the local stack: `python -m local_stack`, or `make run`."""
 
 import argparse
 import contextlib
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# Imports take seconds: what interrupts them ends the process, without a traceback.
+# The imports take seconds: an interruption during them ends the process without a traceback.
 if __name__ == "__main__" and (on_interrupt := signal.getsignal(signal.SIGINT)) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -45,7 +45,7 @@ def _arguments() -> argparse.Namespace:
 
 @contextlib.contextmanager
 def _sole_user(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder's lock, which the system frees however this process ends."""
+    """Hold the lock of the data folder. The operating system releases it however this process ends."""
     with (data_dir / "lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,7 +67,7 @@ def _data_dir(path: Path) -> Path:
         ) from error
     if free < _LEAST_FREE_BYTES:
         raise StackError(
-            f"The disk of {path} has {free / 1e6:,.0f} MB free; the stack wants {_LEAST_FREE_BYTES / 1e6:,.0f} MB. "
+            f"The disk of {path} has {free / 1e6:,.0f} MB free; the stack needs {_LEAST_FREE_BYTES / 1e6:,.0f} MB. "
             "Make room, or choose a folder on another disk with DATA_DIR=..."
         )
     return path.resolve()
@@ -82,13 +82,13 @@ def _example_client(server: Server, dataset: Dataset) -> int | None:
 def _who_may_ask(services: Services) -> str:
     if any(settings.api_keys or settings.api_keys_file for settings in services):
         return "API keys are configured: send one as X-API-Key."
-    return "No API key is configured: only this machine can ask."
+    return "No API key is configured: only this machine can send requests."
 
 
 def _announce(base: str, services: Services, client_id: int | None, dataset: Dataset, log: RunningLog | None) -> None:
     say(f"\nready: {dataset.name} data")
     if log is None:
-        say("no decision is recorded: PREDICTION_SERVICE_DECISION_LOG is off\n")
+        say("decisions are not recorded: PREDICTION_SERVICE_DECISION_LOG is off\n")
     else:
         say(f"decisions are recorded; verifier key of their log: {log.verifier_key}\n")
     say(f"Ctrl-C stops everything. {_who_may_ask(services)}\n")

@@ -1,4 +1,4 @@
-"""What the stack serves: which database, filled from where, with which model. Runs the loader and the trainer."""
+"""The dataset that the stack serves: its database, data and model. Runs the loader and the trainer."""
 
 import json
 import os
@@ -26,14 +26,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Dataset:
-    """A database of clients, and the folder of the models that decide about them."""
+    """A database of clients, and the registry folder of its models."""
 
     name: str
     model_dir: Path
 
 
 class Loader:
-    """Fills databases and trains models through the same commands that a person would use."""
+    """Fills databases and trains models with the same commands that a person uses."""
 
     def __init__(self, server: Server, settings: Settings, say: Say) -> None:
         self._server = server
@@ -42,7 +42,7 @@ class Loader:
         self._state = settings.data_dir / "datasets.json"
 
     def prepare(self) -> Dataset:
-        """The dataset to serve: one's own if any was ever given, the sample otherwise."""
+        """Load the given files, and return the dataset to serve: the user's own if it exists, otherwise the sample."""
         settings = self._settings
         for file in filter(None, (settings.feature_set, settings.data, settings.features)):
             if not file.is_file():
@@ -100,16 +100,16 @@ class Loader:
     def _without_model(self) -> None:
         if not self._sample_fits():
             self._say(
-                "nothing is decided until there is one: questions for decisions get 503 `/problems/model-unavailable`"
+                "no decision is possible without a model: requests for decisions get 503 `/problems/model-unavailable`"
             )
             return
-        self._say("the model of the sample decides instead: its answers say nothing about your clients")
+        self._say("the model of the sample decides instead: its answers are not meaningful for your clients")
         if SAMPLE not in self._ready():
             self._load_sample()
             self._remember([SAMPLE])
 
     def _sample_fits(self) -> bool:
-        """Whether one's own data is of the feature set that the model of the sample is of."""
+        """Whether the user's own data has the feature set of the sample's model."""
         with psycopg.connect(self._server.url(OWN)) as connection:
             row = connection.execute("SELECT name FROM feature_sets WHERE current").fetchone()
         return row is None or row[0] == DEFAULT_SET
@@ -153,7 +153,7 @@ class Loader:
         self._python("db_init", *arguments, DB_INIT_DATABASE_URL=self._server.url(database))
 
     def _python(self, module: str, *arguments: str, **environment: str) -> None:
-        """Run one of our commands; its progress goes to the terminal, its last line explains a failure."""
+        """Run a command of this project. Its output goes to the terminal. Raises StackError if it fails."""
         command = [sys.executable, "-m", module, *arguments]
         variables = os.environ | environment | {"OMP_NUM_THREADS": "1"}
         with subprocess.Popen(  # noqa: S603 -- our own modules

@@ -1,4 +1,4 @@
-"""The decision log of the stack: its database, its key, and the sequencer and the monitor, started again when they die."""
+"""The decision log of the stack: database, key, sequencer and monitor. The latter two are restarted if they end."""
 
 import json
 import os
@@ -25,7 +25,7 @@ _END_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class RunningLog:
-    """`verifier_key`: what proofs are verified with."""
+    """The URLs of a running log by role, its origin, and the key to verify its proofs."""
 
     writer_url: str
     eraser_url: str
@@ -36,7 +36,7 @@ class RunningLog:
 
 @contextmanager
 def running_log(server: Server, data_dir: Path) -> Iterator[RunningLog]:
-    """The log in a database of its own, sequenced for as long as the block runs."""
+    """The log in its own database. Its sequencer runs until the block ends."""
     folder = data_dir / "decision_log"
     origin = os.environ.get("DECISION_LOG_ORIGIN") or "localhost/decisions"
     variables = {
@@ -58,7 +58,7 @@ def running_log(server: Server, data_dir: Path) -> Iterator[RunningLog]:
 
 @contextmanager
 def running_monitor(log: RunningLog, model_dir: Path, data_dir: Path) -> Iterator[None]:
-    """The monitor of the model that decides, for as long as the block runs."""
+    """Run the monitor of the champion until the block ends."""
     variables = {
         "PREDICTION_SERVICE_MONITOR_DATABASE_URL": log.monitor_url,
         "PREDICTION_SERVICE_MODEL_DIR": str(model_dir),
@@ -75,7 +75,10 @@ def _create(server: Server) -> None:
 
 
 def _tell_commands(data_dir: Path, variables: dict[str, str]) -> None:
-    """Where `python -m decision_log` finds this stack. Only its owner may read it: it names the superuser's address."""
+    """Write the file by which `python -m decision_log` finds this stack. Only its owner may read it.
+
+    It holds the superuser's URL.
+    """
     file = data_dir / STACK_FILE
     fresh = file.with_suffix(".new")
     told = {"database_url": variables["DECISION_LOG_DATABASE_URL"], "dir": variables["DECISION_LOG_DIR"]}
@@ -105,7 +108,7 @@ def _run(variables: dict[str, str], name: str) -> str:
 
 @dataclass(frozen=True)
 class _Kept:
-    """A process that is to run."""
+    """A process to keep running."""
 
     name: str
     command: list[str]
@@ -114,7 +117,7 @@ class _Kept:
 
 @contextmanager
 def _kept(kept: _Kept, folder: Path) -> Iterator[None]:
-    """A process of our own; one that a killed run left behind is ended first, and one that dies is started again."""
+    """Keep a process running in the block, restarting it if it ends. First end one that a killed run left behind."""
     folder.mkdir(parents=True, exist_ok=True)
     _end_leftover(folder / "pid", kept)
     stop = threading.Event()

@@ -1,7 +1,7 @@
-"""`make demo-drift`: two simulated years of decisions and outcomes through the stack, with a drift planted half way.
+"""`make demo-drift`: two simulated years of decisions and outcomes on the stack, with a drift after one year.
 
-The stack runs in a folder of its own, by a clock of its own: decisions are made at noon of each simulated day, their outcomes
-are observed 80 days later and count after a horizon of 90 days. The clients are those of the sample.
+The stack has its own folder and clock. Decisions are made at noon of each simulated day. Their outcomes are observed 80
+days later, and count after a horizon of 90 days. The clients are those of the sample.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-# Imports take seconds: what interrupts them ends the process, without a traceback.
+# The imports take seconds: an interruption during them ends the process without a traceback.
 if __name__ == "__main__" and (on_interrupt := signal.getsignal(signal.SIGINT)) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -37,9 +37,12 @@ DAYS, PLANTED = 730, 365
 A_DAY = 100
 HORIZON_DAYS, OBSERVED_AFTER = 90, 80
 ADOPTED = 90
-"""Ages and tenures of today differ from those at the loans of the training: from then on today's are the reference."""
+"""The day on which current clients become the reference: they are older than at their loans in the training data."""
 YOUNG, AS_OFTEN, WORSE = 35, 2.0, 2.0
-"""From half way on clients younger than this ask so many times as often, and so many times as many default as the model expects."""
+"""From day PLANTED on, clients younger than YOUNG apply AS_OFTEN times as often.
+
+From then on, WORSE times as many of all applicants default as the model expects.
+"""
 _LOOK_DAYS = 7
 _OUTCOMES_DAYS = 28
 _READY_SECONDS = 600.0
@@ -52,7 +55,7 @@ def say(line: str) -> None:
 
 @dataclass
 class Applicants:
-    """Who asks on a day, and what becomes of it."""
+    """The applicants of a day, and whether they default."""
 
     clients: Sequence[dict[str, Any]]
     draw: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 -- a simulation
@@ -67,7 +70,7 @@ class Applicants:
 
 
 class Clock:
-    """The file that the services read the time from."""
+    """The clock of the simulation: a file from which the services read the time."""
 
     def __init__(self, file: Path, start: datetime) -> None:
         self._file, self._start = file, start
@@ -83,7 +86,7 @@ class Clock:
 
 @contextmanager
 def _stack(folder: Path, clock: Path, port: int) -> Iterator[str]:
-    """The address of a stack of its own."""
+    """Run a separate stack in the block, and yield its base URL."""
     variables = {
         "DATA_DIR": str(folder),
         "FRONT_PORT": str(port),
@@ -117,7 +120,7 @@ def _await_ready(process: subprocess.Popen[bytes], base: str) -> None:
 
 
 class Play:
-    """Plays days against a stack."""
+    """Simulates days on a stack."""
 
     def __init__(self, client: httpx.Client, clock: Clock, log: str) -> None:
         self._client, self._clock, self._log = client, clock, log
@@ -136,7 +139,7 @@ class Play:
             after = page["next_after"]
 
     def _asked(self, method: str, path: str, **more: Any) -> Any:
-        """The body of the answer. An outage, on a machine that is busy, is waited for."""
+        """The body of the answer. Retries 503 and 504, which a busy machine may cause."""
         for _ in range(_TRIES):
             answer = self._client.request(method, path, **more)
             if answer.status_code not in (503, 504):
@@ -159,16 +162,16 @@ class Play:
         if observed:
             taken = self._asked("POST", "/outcomes", json={"outcomes": observed})
             if taken["accepted"] != len(observed):
-                raise StackError(f"Of {len(observed)} outcomes {taken['accepted']} were taken.")
+                raise StackError(f"Of {len(observed)} outcomes {taken['accepted']} were accepted.")
 
     def looked_at(self) -> None:
-        """Wait until the monitor has counted what was decided."""
+        """Wait until the monitor has counted all decisions so far."""
         seen = "SELECT folded_at >= %(now)s FROM monitoring_progress"
         with psycopg.connect(self._log, autocommit=True) as connection:
             deadline = time.monotonic() + 120
             while connection.execute(seen, {"now": self._clock.now}).fetchone() != (True,):
                 if time.monotonic() > deadline:
-                    raise StackError("The monitor does not follow.")
+                    raise StackError("The monitor is more than two minutes behind.")
                 time.sleep(0.05)
 
     def dossier(self, folder: Path, name: str) -> dict[str, Any]:
@@ -180,7 +183,7 @@ class Play:
         return made
 
     def adopt(self) -> int:
-        """Make the windows of the open alarms the reference; how many there were."""
+        """Make the windows of the open alarms the new reference. Return the number of alarms."""
         found = [one for one in self.alarms() if one["state"] == "open"]
         for one in found:
             path = f"/monitoring/alarms/{one['id']}/acknowledge"
@@ -193,15 +196,15 @@ class Play:
 
 
 def _told(alarms: Sequence[dict[str, Any]], planted: datetime) -> None:
-    say(f"\nplanted on {planted:%Y-%m-%d}: clients younger than {YOUNG} ask {AS_OFTEN:g} times as often, and "
-        f"{WORSE:g} times as many default as the model expects")  # fmt: skip
+    say(f"\ndrift from {planted:%Y-%m-%d} on: clients younger than {YOUNG} apply {AS_OFTEN:g} times as often, and "
+        f"{WORSE:g} times as many applicants default as the model expects")  # fmt: skip
     for one in alarms:
         opened = datetime.fromisoformat(one["opened_at"])
         days = (opened - planted).days
         when = (
             f"{days} days after the change"
             if days >= 0
-            else "before the change; today's clients are the reference since"
+            else "before the change; since then the current clients are the reference"
         )
         size = "" if one["size"] is None else f", size {one['size']:.3f} ({one['severity']})"
         say(
@@ -228,15 +231,15 @@ def _play(play: Play, folder: Path, planted: datetime) -> None:
             play.looked_at()
     play.looked_at()
     play.dossier(folder, "dossier-after")
-    say(f"two years, {DAYS * A_DAY:,} decisions, in {time.monotonic() - began:.0f} s; the monitor was waited for every "
-        f"{_LOOK_DAYS} days; outcomes count after {HORIZON_DAYS} days, and were looked at every {_OUTCOMES_DAYS}")  # fmt: skip
+    say(f"two years, {DAYS * A_DAY:,} decisions, in {time.monotonic() - began:.0f} s; waited for the monitor every "
+        f"{_LOOK_DAYS} days; outcomes count after {HORIZON_DAYS} days, and are evaluated every {_OUTCOMES_DAYS}")  # fmt: skip
     _told(play.alarms(), planted)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local_stack.demo_drift",
-        description="Two simulated years of decisions, with a drift half way, through a stack in DATA_DIR/demo.",
+        description="Two simulated years of decisions, with a drift after one year, on a stack in DATA_DIR/demo.",
     )
     parser.add_argument("--end", action="store_true", help="stop at the end, instead of serving until Ctrl-C")
     return parser.parse_args()

@@ -1,5 +1,5 @@
-"""Why the stack could not run: one message for a person, with a way out."""
+"""The failure of the local stack, with a message for a person."""
 
 
 class StackError(Exception):
-    """The message says what is wrong and what to do about it."""
+    """The stack cannot run. The message names the cause and the remedy."""

@@ -1,4 +1,4 @@
-"""The front door of the local stack: one ASGI application that hands each request to the service it is for."""
+"""The front door of the local stack: an ASGI application that forwards each request to one of the services."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -47,7 +47,7 @@ _BY_PATH = {
 
 
 class _Both(Collector):
-    """The metrics of several registries, each family once."""
+    """Combines the metrics of several registries, with each metric family once."""
 
     def __init__(self, registries: Iterable[CollectorRegistry]) -> None:
         self._registries = list(registries)
@@ -57,7 +57,7 @@ class _Both(Collector):
         for registry in self._registries:
             for family in registry.collect():
                 if known := families.get(family.name):
-                    # What is counted for the process as a whole stands in each registry.
+                    # Metrics of the whole process are in each registry: add only samples that are not there yet.
                     known.samples.extend(sample for sample in family.samples if sample not in known.samples)
                 else:
                     families[family.name] = family
@@ -65,7 +65,7 @@ class _Both(Collector):
 
 
 def merged_openapi(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """One OpenAPI document for several whose schemas of one name are the same schema."""
+    """Merge OpenAPI documents into one. Schemas with the same name must be equal."""
     merged: dict[str, Any] = {"openapi": "3.1.0", "info": {"title": "Credit risk by client id", "version": "1.0.0"}}
     merged |= {"paths": {}, "components": {"schemas": {}, "securitySchemes": {}}}
     for document in documents:
@@ -77,21 +77,21 @@ def merged_openapi(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _service_of(scope: Scope) -> str | None:
     path: str = scope["path"]
-    if path == "/health":  # of MLflow's scoring protocol; what is below it is the front door's own
+    if path == "/health":  # part of MLflow's scoring protocol; paths below it belong to the front door
         return PREDICTIONS
     return next((service for prefix, service in _BY_PATH.items() if path.startswith(prefix)), None)
 
 
 def _hand_to(service: str, scope: Scope) -> None:
-    """Make the request the service's. It stays the same object, in which the server notes that its caller is gone."""
+    """Set the root path of the service. Keeps the scope object, in which the server records that the caller is gone."""
     if scope["path"].startswith(f"/{service}/"):
         scope["root_path"] = f"/{service}"
 
 
 class FrontDoor:
-    """Dispatches by path; every service also stands whole below `/feature-service` and `/prediction-service`.
+    """Dispatches requests by path. Each service is also complete below `/feature-service` or `/prediction-service`.
 
-    `settings`: of its own pages.
+    `settings` apply to the front door's own pages.
     """
 
     def __init__(self, feature_app: FastAPI, prediction_app: FastAPI, settings: ServiceSettings) -> None:
@@ -112,7 +112,7 @@ class FrontDoor:
         add_problem_handlers(own)
         self.entrance = Entrance(self._admit, self._hot)
         accesses = [app.state.access for app in self._apps.values()]
-        # Its own pages need no key. They answer to every name only where every service has keys.
+        # The front door's own pages need no key. They accept any host name only if every service has keys.
         self._gate = Gate(None, Hosts(None if all(accesses) else ()))
         self._own = RequestLayer(own, service="front_door", settings=settings, metrics=metrics)
 
@@ -134,7 +134,7 @@ class FrontDoor:
         await self._apps[service](scope, receive, send)
 
     def _admit(self, scope: Scope) -> Place:
-        """As the service that a request is for; raises its problem."""
+        """Admit a request by the rules of its service. Raises the service's problem."""
         service = _service_of(scope)
         if service is None:
             return self._gate.admit(scope)
@@ -160,7 +160,7 @@ class FrontDoor:
         return await self._scrape(request)
 
     async def _ready(self, request: Request) -> Response:
-        """What keeps either service from its work keeps the front door from it."""
+        """Ready if both services are ready. Raises the problem of a service that is not."""
         for app in self._apps.values():
             await app.state.ready(replace(request.scope["ask"], state=app.state.opened.state))
         return JSONResponse({"status": "ready"})

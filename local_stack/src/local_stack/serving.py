@@ -1,6 +1,6 @@
-"""Both services in this process: one listener for all callers, and one for the calls between the services.
+"""Both services in this process: one listener for all callers, and one for requests between the services.
 
-The calls between them never wait for the places that callers take, so callers alone can be too many.
+The second listener has its own limits, so that callers cannot block requests between the services.
 """
 
 import asyncio
@@ -31,15 +31,15 @@ _Settings = TypeVar("_Settings", FeatureSettings, PredictionSettings)
 
 
 class Services(NamedTuple):
-    """The settings of both services, from their own variables."""
+    """The settings of both services, from their environment variables."""
 
     features: FeatureSettings
     predictions: PredictionSettings
 
     def limits(self) -> ServiceSettings:
-        """Of the listener that they share: what is set for one of them, the larger where it is for both.
+        """The limits of the shared listener: values that are set for a service; the larger one if set for both.
 
-        No variable without a service's prefix is read.
+        Only variables with the prefix of a service are read.
         """
         shared: dict[str, Any] = {}
         for name in ServiceSettings.model_fields.keys() - {"log_level"}:
@@ -52,7 +52,7 @@ class Services(NamedTuple):
         return ServiceSettings.model_construct(**shared)
 
     def of_stack(self, server: Server, dataset: Dataset, log: RunningLog | None) -> "Services":
-        """The same, with the databases and models of this stack."""
+        """A copy with the databases and models of this stack."""
         reader, writer = (server.url(dataset.name, user=role) for role in ("feature_service", "feature_writer"))
         features = {"database_url": SecretStr(reader), "writer_database_url": SecretStr(writer)}
         predictions: dict[str, Any] = {"model_dir": dataset.model_dir}
@@ -64,7 +64,7 @@ class Services(NamedTuple):
 
 
 def read_services() -> Services:
-    """Raises StackError, which names the variables that cannot be used."""
+    """Read the settings. Raises StackError, which names the invalid variables."""
     return Services(_read(FeatureSettings), _read(PredictionSettings))
 
 
@@ -85,13 +85,13 @@ def listen(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise StackError(
-            f"Port {port} cannot be had ({error.strerror}). Choose another: FRONT_PORT=8100 make run"
+            f"Port {port} cannot be used ({error.strerror}). Choose another: FRONT_PORT=8100 make run"
         ) from error
     return listener
 
 
 def serve(services: Services, listener: socket.socket, announce: Callable[[], None]) -> None:
-    """Answer until told to stop. `announce` is called once both services answer."""
+    """Serve until a stop signal. Calls `announce` when both services answer."""
     limits = services.limits()
     with contextlib.closing(listen(0)) as inside:
         url = AnyHttpUrl(f"http://{HOST}:{inside.getsockname()[1]}")
@@ -121,7 +121,7 @@ class _Public(uvicorn.Server):
 
 
 class _Inside(uvicorn.Server):
-    """Signals are for the public server: this one ends after it."""
+    """The server for requests between the services. It ignores signals, and ends after the public server."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -130,7 +130,7 @@ class _Inside(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def _answering(app: Any, settings: ServiceSettings, listener: socket.socket) -> AsyncIterator[None]:
-    """Serve an application whose lifespan is another server's."""
+    """Serve an application whose lifespan another server runs."""
     server = _Inside(uvicorn.Config(app, lifespan="off", **server_options(settings)))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:

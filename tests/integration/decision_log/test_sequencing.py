@@ -174,7 +174,7 @@ def test_the_key_must_be_private_there_and_the_right_one(log: Log) -> None:
     refuses(log, "is that of the log other")
     log.folder.key.unlink()
     refuses(log, "make one with")
-    with pytest.raises(CannotSign, match="a key signed that is gone"):
+    with pytest.raises(CannotSign, match="not the key that signed it"):
         log.folder.make_key(ORIGIN)
 
 

@@ -129,7 +129,7 @@ def test_a_409_is_answered_with_the_consistency_from_the_size_that_the_witness_k
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ((200, "no signature line\n"), "no signature lines"),
+        ((200, "no signature line\n"), "does not consist of signature lines"),
         ((200, Signer.generated("witness.example/w1", COSIGNATURE).line("other\n")), "does not verify"),
         ((200, ""), "does not verify"),
         ((200, "x" * 70_000), "too long"),

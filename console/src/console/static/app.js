@@ -1,4 +1,4 @@
-/** The frame around the pages: shows the page of the address, its title, and where one is. */
+/** The frame around the pages: shows the page of the address, and marks it in the navigation. */
 
 import { el, fill } from "./shared/dom.js";
 import { keyPage, openKeyDialog } from "./shared/key.js";
@@ -23,7 +23,7 @@ const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 let shown = new AbortController();
 let first = true;
 
-/** Show the page of the address. What the page before was loading is given up. */
+/** Show the page of the address. Aborts the requests of the page before. */
 async function render() {
   shown.abort();
   shown = new AbortController();
@@ -45,7 +45,7 @@ function appear(page) {
   document.title = `${page.title} · Credit risk`;
   fill(main, page.content);
   main.dataset.shown = location.hash;
-  // Whoever came by a link hears the new page's heading next. At the start the address bar keeps the focus.
+  // After a link, focus the heading, so that a screen reader reads it. At the start the address bar keeps the focus.
   if (!first) main.querySelector("h1")?.focus();
   first = false;
   if (!parse(location.hash).query.size) window.scrollTo(0, 0);
@@ -69,7 +69,7 @@ function heading(text) {
 function nowhere() {
   return [
     heading("No such page"),
-    el("p", {}, "The address names no page of the console. "),
+    el("p", {}, "The console has no page at this address. "),
     el("a", { href: link(["clients"]) }, "Look up a client"),
   ];
 }
@@ -83,7 +83,7 @@ window.addEventListener("key-needed", () => {
 window.addEventListener("key-wanted", () => openKeyDialog(again));
 document.getElementById("key")?.addEventListener("click", () => openKeyDialog(again));
 document.getElementById("skip")?.addEventListener("click", (event) => {
-  event.preventDefault(); // the address after the # is the page's
+  event.preventDefault(); // the part after # is the address of the page and must not change
   main.focus();
 });
 again();

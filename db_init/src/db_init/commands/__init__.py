@@ -1,4 +1,4 @@
-"""One module a command: its arguments, and what it does with them.
+"""The commands, one module each: its arguments and its work.
 
-A module here imports nothing heavy at its top. Ibis, Alembic and NumPy take a second together, and no command needs all.
+These modules import heavy packages inside functions: Ibis, Alembic and NumPy take a second, and no command needs all.
 """

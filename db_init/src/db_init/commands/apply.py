@@ -1,4 +1,4 @@
-"""`apply FILE`: a feature set becomes the one in force."""
+"""The command `apply FILE`: makes a feature set the one in force."""
 
 import argparse
 from pathlib import Path
@@ -9,9 +9,9 @@ from db_init.settings import Settings
 
 WHAT = "store a feature set in the database: services follow within two seconds"
 EPILOG = (
-    "At any time: a new feature, a new category, other texts, ranges and reasons. A change of type, unit or meaning and a "
-    "removed category need a raised `version` of the feature; the older version is served beside the new one to those who ask "
-    "for it, until `apply --drop`. A removed feature is no longer served. The same file twice changes nothing."
+    "Allowed at any time: new features, new categories, changed texts, ranges and reasons. A change of type, unit or "
+    "meaning and a removed category need a higher `version` of the feature. The older version is still served on "
+    "request, until `apply --drop`. A removed feature is no longer served. Applying the same file twice changes nothing."
 )
 
 
@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also remove the stored values of features and versions that FILE does not declare; they are lost",
     )
     parser.add_argument(
-        "--force", action="store_true", help="even if the running champion reads what is no longer served then"
+        "--force",
+        action="store_true",
+        help="apply even if the running champion reads features that are then not served",
     )
     parser.add_argument(
         "--model-dir",

@@ -1,4 +1,4 @@
-"""Arguments that several commands take, and how they are read."""
+"""Arguments that several commands share, and the parsers of argument values."""
 
 import argparse
 import re
@@ -60,12 +60,12 @@ def spark_master(text: str) -> str:
 
 def add_wait(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--wait", type=seconds, metavar="SECONDS", help="how long to wait for a database that is away (default: 30)"
+        "--wait", type=seconds, metavar="SECONDS", help="how long to wait for an unavailable database (default: 30)"
     )
 
 
 def add_report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--report", choices=["text", "json"], default="text", help="form of the final report")
+    parser.add_argument("--report", choices=["text", "json"], default="text", help="format of the final report")
 
 
 def add_feature_set_file(parser: argparse.ArgumentParser) -> None:

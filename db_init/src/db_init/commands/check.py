@@ -1,11 +1,11 @@
-"""`check FILE`: what is wrong with a feature set, by line and key."""
+"""The command `check FILE`: reports the mistakes in a feature set by line and key."""
 
 import argparse
 
 from db_init.commands.arguments import add_feature_set_file
 
-WHAT = "read a feature set, and say what is wrong with it by line and key"
-EPILOG = "Needs no database. Prints one line a mistake and exits with 1, or one line about the set and exits with 0."
+WHAT = "check a feature set, and report mistakes by line and key"
+EPILOG = "Needs no database. Prints one line per mistake and exits with 1, or one line about the set and exits with 0."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`export-training OUT`: point-in-time correct training rows with their feature set."""
+"""The command `export-training OUT`: writes point-in-time correct training rows with their feature set."""
 
 import argparse
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from db_init.commands.arguments import add_wait, folds
 from db_init.settings import Settings
 
-WHAT = "point-in-time correct training rows, as Parquet"
-EPILOG = "The feature set in force stands in the metadata of the file, under the key feature_set."
+WHAT = "write point-in-time correct training rows as Parquet"
+EPILOG = "The metadata of the file holds the feature set in force, under the key feature_set."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--folds",
         type=folds,
         metavar="K",
-        help="add the column fold, 0 to K-1: rows of one client, and of one group where the set declares it, share a fold",
+        help="add the column fold, 0 to K-1: rows of one client, or one group if the set declares groups, share a fold",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed makes the same folds")
 

@@ -1,4 +1,4 @@
-"""`feast-repo DIR`: a feature repository with which Feast's clients ask the feature service."""
+"""The command `feast-repo DIR`: writes a feature repository, with which Feast clients read from the feature service."""
 
 import argparse
 from pathlib import Path
@@ -6,17 +6,17 @@ from pathlib import Path
 from db_init.commands.arguments import add_wait
 from db_init.settings import Settings
 
-WHAT = "write a feature repository of the set in force for clients of Feast"
+WHAT = "write a Feast feature repository of the set in force"
 EPILOG = "Run `feast apply` in the folder, and read with FeatureStore(repo_path=DIR).get_online_features(...)."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_wait(parser)
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder to write into; made if it is not there")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder to write into; created if it does not exist")
     parser.add_argument(
         "--url",
         default="http://127.0.0.1:8000/feast",
-        help="where the feature service answers clients of Feast (default: http://127.0.0.1:8000/feast)",
+        help="address of the feature service for Feast clients (default: http://127.0.0.1:8000/feast)",
     )
 
 

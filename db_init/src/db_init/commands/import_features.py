@@ -1,4 +1,4 @@
-"""`import-features FILE`: precomputed values of the feature set in force into the history and the online store."""
+"""The command `import-features FILE`: loads precomputed vectors into the history and the online store."""
 
 import argparse
 from pathlib import Path
@@ -7,10 +7,10 @@ from db_init.commands.arguments import add_report, add_wait
 from db_init.progress import progress, say
 from db_init.settings import Settings
 
-WHAT = "precomputed vectors into the history and the online store"
+WHAT = "load precomputed vectors into the history and the online store"
 EPILOG = (
-    "Columns: the client id, every feature of the set in force, the outcome, and optionally event_timestamp (without it: the "
-    "time of the import). An empty cell is null. Lines that cannot be used are kept in the table quarantine."
+    "Columns: the client id, every feature of the set in force, the outcome, and optionally event_timestamp (default: "
+    "the time of the import). An empty cell is null. Lines that cannot be used are kept in the table quarantine."
 )
 
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--partial",
         action="store_true",
-        help="the file does not speak of the features that it has no column of; otherwise an absent column is an error",
+        help="leave features without a column in the file unchanged; otherwise a missing column is an error",
     )
     add_report(parser)
 

@@ -1,4 +1,4 @@
-"""`load FILE`: raw events of the feature set in force into the history and the online store."""
+"""The command `load FILE`: computes features from raw events into the history and the online store."""
 
 import argparse
 from contextlib import AbstractContextManager
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from db_init.engines import Engine
     from db_init.shards import Share
 
-WHAT = "raw events into the feature history and the online store"
+WHAT = "load raw events into the feature history and the online store"
 EPILOG = (
-    "The feature set in force says which columns are read and which pipeline computes the features. Lines that cannot be "
-    "used are kept in the table quarantine. The same file twice changes nothing."
+    "The feature set in force defines which columns are read and which pipeline computes the features. Lines that "
+    "cannot be used are kept in the table quarantine. Loading the same file again changes nothing."
 )
 
 
@@ -30,21 +30,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--retry-quarantined",
         action="store_true",
-        help="instead of a file, load those lines of raw events in quarantine that are good by now, and take them out",
+        help="instead of a file, load the quarantined lines of raw events that are valid now, and remove them there",
     )
     parser.add_argument(
         "--feature-set",
         type=Path,
         metavar="FILE",
-        help="TOML file of the set in force, where it lies elsewhere than at `apply` (its pipeline lies beside it)",
+        help="TOML file of the set in force, if it was moved since `apply` (its pipeline must be in the same folder)",
     )
-    parser.add_argument("--engine", choices=["duckdb", "spark"], default="duckdb", help="what computes the features")
+    parser.add_argument(
+        "--engine", choices=["duckdb", "spark"], default="duckdb", help="engine that computes the features"
+    )
     parser.add_argument(
         "--spark-master",
         type=spark_master,
         metavar="URL",
-        help=f"with --engine spark: where it runs, such as spark://HOST:PORT (default: {_LOCAL}, which is this machine); the "
-        "workers of a cluster must share this machine's TMPDIR",
+        help=f"with --engine spark: its master, such as spark://HOST:PORT (default: {_LOCAL}, which is this machine); "
+        "the workers of a cluster must share this machine's TMPDIR",
     )
     parser.set_defaults(usage_error=parser.error)
     add_report(parser)
@@ -73,7 +75,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> None:
 
 
 def _shares(arguments: argparse.Namespace, settings: Settings) -> "list[Share]":
-    """What each database gets of the file, or of the lines in quarantine."""
+    """The share of the file, or of the lines in quarantine, for each database."""
     from db_init.loading.events.moving import move_lines  # noqa: PLC0415
     from db_init.loading.files import check_readable, scan  # noqa: PLC0415
     from db_init.shards import Share, due, shards  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""`migrate`: schema, roles, and the shipped feature set where there is none."""
+"""The command `migrate`: brings schema and roles up to date, and applies the shipped feature set if there is none."""
 
 import argparse
 
@@ -7,8 +7,8 @@ from db_init.settings import Settings
 
 WHAT = "bring the schema and the roles up to date"
 EPILOG = (
-    "Applies the feature set credit_default where no set was ever applied. Safe to run again, and twice at once. Of several "
-    "databases each records which one it is."
+    "Applies the feature set credit_default if no set was ever applied. Safe to repeat and to run concurrently. Each "
+    "of several databases records which one it is."
 )
 
 

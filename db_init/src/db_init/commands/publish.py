@@ -1,4 +1,4 @@
-"""`publish`: brings what has changed in the online store to DynamoDB."""
+"""The command `publish`: copies changes of the online store to DynamoDB."""
 
 import argparse
 import asyncio
@@ -14,22 +14,26 @@ from shared_schemas.online_items import TableAddress
 if TYPE_CHECKING:
     from db_init.publishing.publish import Report
 
-WHAT = "what has changed in the online store, to a table of DynamoDB"
+WHAT = "copy changes of the online store to a DynamoDB table"
 EPILOG = (
-    "DB_INIT_ONLINE_STORE names the table. The first time marks every client, and from then on each change is marked as it is "
-    "made. Safe to stop at any point, to run again, and twice at once: the newer vector wins."
+    "DB_INIT_ONLINE_STORE names the table. The first run marks every client; after that, each change is marked when it "
+    "is made. Safe to stop at any point, to repeat, and to run concurrently: the newer vector wins."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_wait(parser)
-    parser.add_argument("--create-table", action="store_true", help="create the table first, where there is none")
+    parser.add_argument("--create-table", action="store_true", help="create the table first if it does not exist")
     how = parser.add_mutually_exclusive_group()
     how.add_argument(
-        "--full", action="store_true", help="everything, and erase what PostgreSQL does not know (after a restore)"
+        "--full",
+        action="store_true",
+        help="publish everything, and erase clients unknown to PostgreSQL (after a restore)",
     )
-    how.add_argument("--stop", action="store_true", help="instead: mark no changes any more; the table stays as it is")
-    parser.add_argument("--follow", action="store_true", help="go on with it until it is told to stop")
+    how.add_argument(
+        "--stop", action="store_true", help="publish nothing and stop marking changes; the table stays as it is"
+    )
+    parser.add_argument("--follow", action="store_true", help="keep publishing changes until interrupted")
     add_report(parser)
 
 

@@ -1,4 +1,4 @@
-"""`retain`: drops what is old in the history."""
+"""The command `retain`: drops old partitions of the history."""
 
 import argparse
 from datetime import UTC, datetime
@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from db_init.commands.arguments import add_wait
 from db_init.settings import Settings
 
-WHAT = "the history since an instant only"
+WHAT = "keep the history only since a date"
 EPILOG = (
-    "Drops the partitions before it. Vectors from it on stay as they are; answers as of earlier instants, and earlier events, are "
-    "refused from then on. What was dropped is not brought back. Safe to run again."
+    "Drops the partitions before the date. Vectors as of the date or later do not change. Afterwards, requests as of "
+    "an earlier time and earlier events are refused. Dropped rows cannot be restored. Safe to repeat."
 )
 
 

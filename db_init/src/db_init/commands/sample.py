@@ -1,4 +1,4 @@
-"""`sample`: synthetic raw loans of the shipped feature set credit_default."""
+"""The command `sample`: writes synthetic raw loans for the shipped feature set credit_default."""
 
 import argparse
 from pathlib import Path
@@ -6,16 +6,16 @@ from pathlib import Path
 from db_init.commands.arguments import positive, seed, strength
 from db_init.progress import progress
 
-WHAT = "synthetic raw loans, in the layout of real ones"
-EPILOG = "Events of the feature set credit_default, which is shipped. Needs no database."
+WHAT = "write synthetic raw loans in the layout of real ones"
+EPILOG = "The loans are raw events of the shipped feature set credit_default. Needs no database."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--clients", type=positive, required=True, metavar="N", help="how many clients")
+    parser.add_argument("--clients", type=positive, required=True, metavar="N", help="number of clients")
     parser.add_argument("--seed", type=seed, required=True, metavar="S", help="the same seed makes the same file")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write (.csv or .parquet)")
     parser.add_argument(
-        "--signal", type=strength, default=1.0, help="how strongly features tell of default; 1 is realistic"
+        "--signal", type=strength, default=1.0, help="how strongly the features predict default; 1 is realistic"
     )
 
 

@@ -1,4 +1,4 @@
-"""What the SQL of a load says differently in DuckDB and in Spark. Everything else in it is SQL of both."""
+"""The parts of the SQL of a load that differ between DuckDB and Spark. All other SQL is the same for both."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Dialect:
-    """Expressions by what they give; `{0}` stands for the expression that they are made of."""
+    """Templates of SQL expressions, named after their result. `{0}` is the operand."""
 
     quote: str
-    """Around names, doubled inside them."""
+    """The mark around identifiers; doubled inside them."""
     escapes: Mapping[str, str]
-    """Marks inside texts, and what stands for them there."""
+    """Characters to escape in string literals, and their escaped form."""
     kinds: Mapping[str, str]
-    """Types of columns, by those of Ibis."""
+    """SQL types of columns by Ibis type."""
     number: str
-    """The shortest text that is read as the same double, as Python writes it; null if it is not finite."""
+    """The shortest text that parses to the same double, as Python writes it; null if the number is not finite."""
     text: str
     texts: str
     day: str
@@ -24,7 +24,7 @@ class Dialect:
     no_texts: str
     order: str
     form: Callable[[Mapping[str, str]], str]
-    """Names and types of members, as from_json is told them."""
+    """Formats names and types of members as the schema argument of from_json."""
 
     def identifier(self, name: str) -> str:
         doubled = name.replace(self.quote, self.quote * 2)
@@ -35,11 +35,14 @@ class Dialect:
         return f"'{escaped}'"
 
     def json_value(self, expression: str, kind: str) -> str:
-        """`kind`: number, whole, text, texts, date, or since (a date that completed years are counted from)."""
+        """SQL of the JSON text of an expression.
+
+        `kind`: number, whole, text, texts, date, or since (a date from which completed years are counted).
+        """
         day = self.day.format(expression)
         made = {
             "number": self.number.format(expression),
-            # Ibis leaves out a cast to the type that it believes an expression to have.
+            # Cast explicitly: Ibis leaves out a cast to the type that it expects the expression to have already.
             "whole": f"CAST(CAST({expression} AS BIGINT) AS STRING)",
             "text": self.text.format(expression),
             "texts": self.texts.format(expression),
@@ -49,17 +52,17 @@ class Dialect:
         return f"coalesce({made}, 'null')"
 
     def json_object(self, members: Iterable[tuple[str, str]]) -> str:
-        """The text of an object from keys and expressions of JSON texts."""
+        """SQL of the text of a JSON object, from pairs of key and SQL of a JSON text."""
         parts = [f"{self.literal(json.dumps(key) + ':')} || {value}" for key, value in members]
         return f"'{{' || concat_ws(',', {', '.join(parts)}) || '}}'" if parts else "'{}'"
 
     def json_fields(self, text: str, kinds: Mapping[str, str]) -> str:
-        """A struct of the members of a JSON object. `kinds`: the Ibis type of each."""
+        """SQL of a struct with the members of a JSON object. `kinds`: the Ibis type of each member."""
         form = self.form({name: self.kinds[kind] for name, kind in kinds.items()})
         return f"from_json({text}, {self.literal(form)})"
 
     def together(self, first: str, others: str) -> str:
-        """The clause that brings rows with the same `first` together, in the order of `others`."""
+        """The clause that places rows with the same `first` next to each other, in the order of `others`."""
         return self.order.format(first, others)
 
 
@@ -77,8 +80,8 @@ DUCKDB = Dialect(
     form=json.dumps,
 )
 
-# Java 17 writes some doubles with more digits than they need; Jackson, which comes with Spark, does not. Both write
-# powers of ten where Python does not, and 4.9E-324 for 5e-324.
+# Java 17 writes some doubles with more digits than necessary. Jackson, which comes with Spark, writes the shortest
+# form. Both use exponents for some numbers that Python writes without, and write 4.9E-324 for 5e-324.
 _SHORTEST = "reflect('com.fasterxml.jackson.core.io.NumberOutput', 'toString', coalesce({0}, double(0)), true)"
 _POWER = r"""
     regexp_replace(regexp_replace(regexp_replace(lower(%s), '[.]0e', 'e'), 'e(-?)([0-9])$', 'e$10$2'), 'e([0-9])', 'e+$1')

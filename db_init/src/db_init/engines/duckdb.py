@@ -1,4 +1,4 @@
-"""Runs the pipeline in DuckDB: reads files, computes on disk where memory ends, writes CSV for PostgreSQL."""
+"""The engine DuckDB: reads files, computes features (on disk if memory is short), writes CSV for PostgreSQL."""
 
 import errno
 import fcntl
@@ -25,7 +25,7 @@ _LONGEST_LINE = 1 << 21
 
 
 class DuckDB:
-    """A database in a temporary folder, which goes with it."""
+    """An in-memory DuckDB database that spills to a temporary folder."""
 
     dialect = DUCKDB
     refusals: tuple[type[Exception], ...] = (duckdb.DataError, duckdb.ProgrammingError)
@@ -33,7 +33,7 @@ class DuckDB:
     def __init__(self, folder: Path, memory: str) -> None:
         self.folder = folder
         self.numbered = False
-        """Whether the columns of `raw` are called c0, c1, ... in the order in which they are asked for."""
+        """Whether `read` names the columns of `raw` c0, c1, ... in the order of `needed` and `optional`."""
         self.ibis = ibis.duckdb.connect()
         self._sql: duckdb.DuckDBPyConnection = self.ibis.con
         spill = str(folder / "spill")
@@ -53,7 +53,7 @@ class DuckDB:
         return self.ibis.table(name)
 
     def keep(self, name: str, expression: Any) -> Any:
-        """The table of an expression's rows, computed once."""
+        """Store the rows of an Ibis expression as a table, and return the table."""
         self.make(name, self.ibis.compile(expression))
         return self.table(name)
 
@@ -61,15 +61,15 @@ class DuckDB:
         return int(self.run(f"SELECT count(*) FROM {name}")[0][0])
 
     def to_csv(self, query: str, file: Path) -> Path:
-        """Write the rows of a query; null is an empty cell."""
-        # In their order and with several threads, rows would be gathered in memory before they are written.
+        """Write the rows of a query to a file, and return the file. Null becomes an empty cell."""
+        # Use one thread: with several, DuckDB collects the rows in memory to keep their order.
         self.run(
             f"SET threads = 1; COPY ({query}) TO '{_quoted(file)}' (FORMAT csv, HEADER false); SET threads = {_THREADS}"
         )
         return file
 
     def to_parquet(self, name: str, file: Path, metadata: Mapping[str, str] | None = None) -> None:
-        """`name`: of a table, or a query in brackets. `metadata`: texts that the file holds under their keys."""
+        """Write a table, or a query in brackets, as Parquet with `metadata`. Raises OSError if that fails."""
         kept = ", ".join(f"{identifier(key)}: {literal(text)}" for key, text in (metadata or {}).items())
         options = f"FORMAT parquet, KV_METADATA {{{kept}}}" if kept else "FORMAT parquet"
         try:
@@ -84,11 +84,11 @@ class DuckDB:
         self.to_parquet(f"(FROM {_csv(file, columns)})", out)
 
     def share_done(self) -> float:
-        """Of the statement that runs now in another thread; below 0 is not known."""
+        """The completed share (0 to 1) of the statement that another thread is running; negative if unknown."""
         return float(self._sql.query_progress()) / 100
 
     def read(self, file: Path, steps: Steps, needed: Sequence[str], optional: Sequence[str] = ()) -> Scan:
-        """Fill table `raw` (__line, and the columns as text) and `malformed` (__line, text, and the names of all columns)."""
+        """Fill the tables `raw` (__line, columns as text) and `malformed` (__line, text, names of all columns)."""
         check_readable(file)
         steps.step(f"checking {file.name}")
         scanned = scan(file)
@@ -104,7 +104,7 @@ class DuckDB:
             self._read_csv(file, scanned, needed, optional)
 
     def _named(self, file: Path) -> Path:
-        """The file under a fixed name: DuckDB takes names for patterns, and folders for columns."""
+        """A link to the file with a fixed name: DuckDB expands patterns in names, and reads columns from folders."""
         link = self.folder / "input"
         link.unlink(missing_ok=True)
         link.symlink_to(file.resolve())
@@ -116,7 +116,7 @@ class DuckDB:
         wanted = [*needed, *(name for name in optional if name in names)]
         absent = "".join(f", NULL::VARCHAR AS {identifier(name)}" for name in optional if name not in names)
         self.run("CREATE OR REPLACE TABLE malformed (__line BIGINT, text VARCHAR, columns VARCHAR[])")
-        # Columns have numbers while they are read: names may differ in case only, which SQL does not tell apart.
+        # Number the columns while reading: names may differ in case only, and SQL does not distinguish case.
         columns = {f"c{position}": "VARCHAR" for position in range(len(names))}
         chosen = ", ".join(f"c{names.index(name)} AS {self._called(name, place)}" for place, name in enumerate(wanted))
         try:
@@ -127,7 +127,7 @@ class DuckDB:
             regular = False
         else:
             regular = self.count("raw") == scanned.lines and not scanned.binary
-        if not regular:  # a line that is not like the others, or a cell of several lines: slower, and exact about lines
+        if not regular:  # a malformed line or a cell with line breaks: read slowly, with exact line numbers
             good, bad = self.folder / "good.csv", self.folder / "malformed.csv"
             rewrite(file, names, wanted, good, bad)
             columns = {"__line": "BIGINT", **{f"c{place}": "VARCHAR" for place in range(len(wanted))}}
@@ -162,7 +162,7 @@ class DuckDB:
 def _as_text(name: str, kind: str) -> str:
     column = identifier(name)
     if kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):
-        # 5008804.0 is the id 5008804: writers that know no missing integers make them so.
+        # Read 5008804.0 as the id 5008804: some programs write integer columns with missing values as floats.
         whole = f"CASE WHEN {column} = trunc({column}) AND abs({column}) < 9e18 THEN {column}::BIGINT::VARCHAR END"
         return f"coalesce({whole}, {column}::VARCHAR)"
     if kind.startswith("TIMESTAMP"):
@@ -171,12 +171,12 @@ def _as_text(name: str, kind: str) -> str:
 
 
 def identifier(name: str) -> str:
-    """A name of a column or table, quoted for SQL."""
+    """A column or table name, quoted for SQL."""
     return DUCKDB.identifier(name)
 
 
 def literal(text: str) -> str:
-    """A text, quoted for SQL."""
+    """A string literal of SQL."""
     return DUCKDB.literal(text)
 
 
@@ -197,10 +197,10 @@ _YOUNG_SECONDS = 10
 
 
 def _sweep() -> None:
-    """Remove the folders of loads that were killed: a living one holds the lock of its own."""
+    """Remove the folders of loads that were killed. A running load holds the lock of its folder."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError), (folder / "alive").open() as alive:
-            if time.time() - folder.stat().st_mtime < _YOUNG_SECONDS:  # its owner may be about to take the lock
+            if time.time() - folder.stat().st_mtime < _YOUNG_SECONDS:  # its owner may not hold the lock yet
                 continue
             fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
@@ -208,7 +208,7 @@ def _sweep() -> None:
 
 @contextmanager
 def open_folder(memory: str) -> Iterator[Path]:
-    """A temporary folder for an engine that may use so much memory. What runs out there is explained."""
+    """A temporary folder for an engine. Raises LoadError, which names `memory`, if memory or disk space runs out."""
     _sweep()
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, Path(folder, "alive").open("w") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)

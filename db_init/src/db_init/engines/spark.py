@@ -1,9 +1,10 @@
-"""Runs a load in Spark: its expressions, the comparison with what is stored, and the rows of COPY as text.
+"""The engine Spark: evaluates expressions, compares with stored events, and writes the rows for COPY as text.
 
-The loading machine reads the file and numbers its lines, fetches what is stored, and writes to PostgreSQL, by the one
-transaction of every load: those of executors could not be one for readers, and would leave something behind when they are
-killed. What the two exchange passes through the load's folder (TMPDIR) as Parquet and as lines of CSV. Executors must see the
-folder: they do with a local master, and with a cluster that shares it. They need no Python.
+The loading machine reads the file and numbers its lines, fetches stored events, and writes to PostgreSQL in one
+transaction. Executors do not write to PostgreSQL: several transactions would not be atomic for readers, and a killed
+load would leave rows behind. Machine and executors exchange Parquet files and lines of CSV through the load's folder
+(TMPDIR), so executors must share this folder. That is the case with a local master and with a cluster that mounts it.
+Executors need no Python.
 """
 
 import shutil
@@ -26,10 +27,10 @@ _PART_BYTES = 32 << 20
 
 
 class Spark:
-    """Each table is a folder of Parquet files and a view of it. DuckDB reads the file, and counts."""
+    """Stores each table as a folder of Parquet files with a view. DuckDB reads input files and counts rows."""
 
     dialect = SPARK
-    refusals: tuple[type[Exception], ...] = ()  # of a job of Spark, open_spark explains all
+    refusals: tuple[type[Exception], ...] = ()  # open_spark explains every error of a Spark job
 
     def __init__(self, duckdb: DuckDB, session: Any) -> None:
         from ibis.backends.pyspark.datatypes import PySparkSchema  # noqa: PLC0415  # an optional extra
@@ -60,7 +61,7 @@ class Spark:
 
     def keep(self, name: str, expression: Any) -> Any:
         made = self._session.sql(self._expressions.compile(expression))
-        # Spark's own types of literals and sums are wider than those that the expression has.
+        # Cast to the types of the expression: Spark gives literals and sums wider types.
         kinds = self._types.from_ibis(expression.schema())
         self._write(name, made.select(*(made[f"`{field.name}`"].cast(field.dataType) for field in kinds)))
         return self.table(name)
@@ -69,7 +70,7 @@ class Spark:
         return self._duckdb.count(self._files(name))
 
     def to_csv(self, query: str, file: Path) -> Path:
-        """Executors write parts, which are put together here."""
+        """Let executors write parts, and join them into one file."""
         found = self._session.sql(query)
         cells = found.toDF(*(f"c{place}" for place in range(len(found.columns))))
         line = ", ".join(
@@ -104,7 +105,7 @@ class Spark:
         return scanned
 
     def _divide(self, size: int) -> None:
-        """There are so many bytes more. A shuffle has so many parts that all cores work and that each part is small."""
+        """Count `size` more bytes. Shuffles get enough partitions to use all cores and to be at most 32 MB each."""
         self._bytes += size
         cores = self._session.sparkContext.defaultParallelism
         self._session.conf.set("spark.sql.shuffle.partitions", max(cores, self._bytes // _PART_BYTES))
@@ -124,7 +125,7 @@ class Spark:
         self._view(name)
 
     def _observed(self, made: Any, measure: str, write: Callable[[Any], None]) -> int:
-        """What executors say that they wrote."""
+        """Write, and return the `measure` of the rows that the executors report as written."""
         from pyspark.sql import Observation, functions  # noqa: PLC0415
 
         seen = Observation()

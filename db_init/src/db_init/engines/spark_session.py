@@ -1,4 +1,4 @@
-"""Starts Spark on this machine, or on a cluster whose master answers and has an executor for us."""
+"""Start of a Spark session, on this machine or on a cluster. Fails early if the cluster has no master or executor."""
 
 import ipaddress
 import os
@@ -20,7 +20,7 @@ _ANSWER_SECONDS = 5
 _EXECUTOR_SECONDS = 30
 _LEAST_MEGABYTES = 512
 _MEGABYTES = {"": 1 / 1_048_576, "K": 1 / 1_024, "M": 1, "G": 1_024, "T": 1_048_576}
-# Spark takes a configuration without an appender for none, and brings its own.
+# Name an appender, although nothing is logged: Spark replaces a configuration without one by its own.
 _QUIET = """
 rootLogger.level = off
 rootLogger.appenderRef.none.ref = none
@@ -28,12 +28,12 @@ appender.none.type = Null
 appender.none.name = none
 """
 
-# Without its second compiler Java begins sooner: 783,115 loans took 47 s instead of 60 s on two cores.
+# Java without its second compiler starts faster: 783,115 loans took 47 s instead of 60 s on two cores.
 _QUICK = "-XX:TieredStopAtLevel=1"
 
 
 def start_session(folder: Path, memory: str, master: str) -> Any:
-    """A SparkSession. `folder` is for its files; `memory` bounds the process on this machine."""
+    """Start a SparkSession with files in `folder`. `memory` limits the driver on this machine. Raises LoadError."""
     try:
         from pyspark.sql import SparkSession  # noqa: PLC0415  # an optional extra
     except ImportError as error:
@@ -62,7 +62,7 @@ def spark_errors() -> tuple[type[Exception], ...]:
 
 
 def _addresses(master: str) -> Iterator[tuple[str, int]]:
-    """Host and port of each master that the URL names."""
+    """Host and port of each master in the URL."""
     for one in master.removeprefix(_STANDALONE).split(","):
         parts = urlsplit(f"//{one}")
         yield parts.hostname or "", parts.port or 0
@@ -88,10 +88,10 @@ def _is_loopback(host: str) -> bool:
 
 
 def _wait_for_an_executor(session: Any, master: str) -> None:
-    """Without one, the first job would wait for ever."""
-    context = session.sparkContext._jsc.sc()  # noqa: SLF001  # PySpark shows no executors
+    """Wait for an executor, because without one the first job would wait forever. Raises LoadError after 30 s."""
+    context = session.sparkContext._jsc.sc()  # noqa: SLF001  # PySpark has no API for executors
     deadline = time.monotonic() + _EXECUTOR_SECONDS
-    while context.getExecutorMemoryStatus().size() < 2:  # the driver is one of them
+    while context.getExecutorMemoryStatus().size() < 2:  # the driver counts as one
         if time.monotonic() >= deadline:
             session.stop()
             raise LoadError(f"The Spark master {master} has no worker with a free core and memory for an executor.")

@@ -1,1 +1,1 @@
-"""Feature sets: reading, applying, and those that are shipped."""
+"""Feature sets: reading, applying, drafting, and the shipped sets."""

@@ -1,4 +1,4 @@
-"""Makes a feature set the one in force."""
+"""Application of a feature set: it becomes the one in force."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,11 @@ _KEEP = (_SQL / "keep.sql").read_text(encoding="utf-8")
 
 @dataclass(frozen=True)
 class Options:
-    """`drop`: remove the values of what is no longer declared. `force`: even where the champion reads it."""
+    """Options of `apply`.
+
+    `drop`: remove the values of features that are no longer declared. `force`: apply even if the champion reads
+    features that are then not served. `model_dir`: registry folder with the champion.
+    """
 
     drop: bool = False
     force: bool = False
@@ -30,9 +34,10 @@ class Options:
 
 
 def apply(connection: psycopg.Connection, feature_set: FeatureSet, folder: Path, options: Options) -> tuple[str, ...]:
-    """Store the set and its view in one transaction; one line for each change. The caller holds the lock of the loaders.
+    """Store the set and its view in one transaction, and return one line for each change.
 
-    `folder` holds the set's pipeline. Readers of vectors are never kept waiting. Raises LoadError, and nothing is changed.
+    The caller holds the lock of loaders. `folder` holds the set's pipeline. Readers of vectors never wait. Raises
+    LoadError, and then nothing is changed.
     """
     with connection.transaction():
         before = _before(connection, feature_set)
@@ -74,7 +79,7 @@ def _check_champion(after: Applied, options: Options) -> None:
 
 
 def _told(before: Applied | None, after: Applied) -> Iterable[str]:
-    """One line a change; none where nothing changes."""
+    """One line for each change."""
     if before is None:
         yield f"{len(after.feature_set.features)} features"
         return
@@ -115,7 +120,7 @@ def _store(connection: psycopg.Connection, before: Applied | None, after: Applie
         _keep(connection, after.keys)
     connection.execute("UPDATE feature_sets SET current = false WHERE current")
     connection.execute(_STORE, values)
-    if drop:  # nothing is stored any more that an earlier document could explain
+    if drop:  # no stored value refers to an earlier document any more
         connection.execute("DELETE FROM feature_sets WHERE NOT current")
     replace_view(connection, feature_set, old_name[0] if old_name else None)
 
@@ -131,7 +136,7 @@ def _keep(connection: psycopg.Connection, keys: Sequence[str]) -> None:
 
 
 def apply_default(connection: psycopg.Connection) -> None:
-    """Apply the shipped set where none was ever applied."""
+    """Apply the shipped set if no set was ever applied."""
     if current_set(connection) is None:
         folder = SHIPPED / DEFAULT_SET
         apply(connection, read_feature_set(folder / "feature_set.toml"), folder, Options())

@@ -1,4 +1,4 @@
-"""Which features the running champion reads, from its manifest in the registry folder."""
+"""The features that the running champion reads, from its manifest in the registry folder."""
 
 import json
 from collections.abc import Collection
@@ -11,7 +11,10 @@ Input = tuple[str, int]
 
 
 def champion_inputs(model_dir: Path | None) -> frozenset[Input]:
-    """Name and version of each input of the version that MODEL_DIR/champion names; empty without a folder or a champion."""
+    """Name and version of each feature that the champion in the folder reads; empty without a folder or a champion.
+
+    Raises LoadError if the champion cannot be read.
+    """
     if model_dir is None:
         return frozenset()
     try:
@@ -21,7 +24,8 @@ def champion_inputs(model_dir: Path | None) -> frozenset[Input]:
         return frozenset()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LoadError(
-            f"The champion in {model_dir} cannot be read, so that it is not known which features it reads. Mend it, or use --force."
+            f"The champion in {model_dir} cannot be read, so the features that it needs are unknown. "
+            "Repair it, or use --force."
         ) from error
 
 

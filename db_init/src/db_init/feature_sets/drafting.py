@@ -1,4 +1,4 @@
-"""Drafts a feature set from the columns of a file, with questions about what the file does not tell."""
+"""A draft of a feature set from the columns of a file, with questions that the file does not answer."""
 
 import json
 import re
@@ -17,10 +17,10 @@ _MOST_CATEGORIES = 50
 _LONGEST_CATEGORY = 200
 _NAME_LENGTH = 63
 _MOST_OUTCOMES = 10
-"""Values of a column that is taken for the outcome by its name alone."""
+"""Maximum number of distinct values in a column that is taken as the outcome because of its name alone."""
 _IDS = ("id", "client_id", "customer_id", "applicant_id", "account_id")
 _OUTCOMES = ("status", "default", "outcome", "target", "label", "bad", "class")
-_LEFT_OUT = frozenset({"event_timestamp"})  # read by import-features
+_LEFT_OUT = frozenset({"event_timestamp"})  # import-features reads it as the time of the row
 
 _BASES: dict[str, tuple[str, ...]] = {
     "age": ("age", "birth", "birthday", "dob"),
@@ -32,14 +32,15 @@ _BASES: dict[str, tuple[str, ...]] = {
     "marital_status": ("marital", "married", "family", "spouse"),
     "public_assistance": ("assistance", "welfare", "benefits"),
 }
-"""Words in the name of a column that speak for a basis of the law (12 CFR 1002.2(z))."""
+"""Words in a column name that suggest a prohibited basis (12 CFR 1002.2(z))."""
 
 
 @dataclass(frozen=True)
 class _Column:
-    """What a column holds. `lowest`, `highest`: texts, of numbers only. `texts`: its values, if they are few.
+    """The properties of a column.
 
-    `no_ids`: its cells that are no whole number above 0.
+    `no_ids`: number of cells that are not a whole number above 0. `lowest`, `highest`: the bounds of its numbers as
+    text. `texts`: its distinct values, if they are few and short.
     """
 
     name: str
@@ -56,7 +57,7 @@ class _Column:
 
 
 def draft(file: Path, memory: str, steps: Steps) -> str:
-    """TOML that `check` accepts. Raises LoadError where the file has no column to make a feature of."""
+    """The draft as TOML that `check` accepts. Raises LoadError if no column can become a feature."""
     names = list(dict.fromkeys(name for name in columns_of(file) if name))
     if hint := other_delimiter(names):
         raise LoadError(f"{file} has one column only.{hint}")
@@ -76,7 +77,7 @@ def draft(file: Path, memory: str, steps: Steps) -> str:
     described = list(_features(others[:MAX_FEATURES], entity, outcome))
     if not any(is_feature for _, is_feature in described):
         left_out = "".join(f"\n{line}" for text, _ in described for line in text)
-        raise LoadError(f"{file} has no column that a feature could be made of.{left_out}")
+        raise LoadError(f"{file} has no column that can become a feature.{left_out}")
     lines = [*_head(file, entity, outcome, columns)]
     if unreadable:
         lines.insert(1, f"# Left out: {unreadable:,} lines that cannot be read. {_UNREADABLE}")
@@ -124,14 +125,14 @@ def _shown(number: float | None) -> str | None:
 
 
 def _entity(columns: Sequence[_Column]) -> _Column | None:
-    """The column named like an id that holds ids; else one that is named so only."""
+    """A column with a usual name of an id: preferably one that holds valid ids; None if there is none."""
     named = {one.name.lower(): one for one in columns}
     found = [named[name] for name in _IDS if name in named]
     return next((one for one in found if not one.no_ids), found[0] if found else None)
 
 
 def _outcome(columns: Sequence[_Column]) -> _Column | None:
-    """The column named like an outcome that holds 0 and 1; else one that is named so only, and holds few values."""
+    """A column with a usual name of an outcome: preferably of 0 and 1, otherwise with few values; None if none."""
     named = {one.name.lower(): one for one in columns if one.texts}
     found = [named[name] for name in _OUTCOMES if name in named]
     few = (one for one in found if 2 <= one.distinct <= _MOST_OUTCOMES)
@@ -150,7 +151,7 @@ def _head(file: Path, entity: _Column | None, outcome: _Column | None, columns: 
     yield 'description = "Question: what are the rows of?"'
     yield "\n[entity]"
     if entity is None:
-        yield "# Question: which column is the id of the client, a whole number? None is named like one."
+        yield "# Question: which column is the id of the client, a whole number? No column has a usual name of an id."
     elif entity.no_ids:
         yield f"# Question: in {entity.no_ids:,} of {entity.rows:,} rows it is no whole number above 0, and such lines are refused."
         yield "# Which whole number is each client? Write it into the file, in this column or in another one that you name here."
@@ -158,9 +159,9 @@ def _head(file: Path, entity: _Column | None, outcome: _Column | None, columns: 
     yield '# Question: do several ids belong to one person or household? Then: group = "that_column"'
     yield "\n[outcome]"
     if outcome is None:
-        yield "# Question: which column says that the credit went bad (1) or not (0)? None is named like one and holds 0 and 1."
+        yield "# Question: which column says that the credit went bad (1) or not (0)? No column has a usual name of it."
     elif _is_outcome(outcome):
-        yield "# Question: is 1 a default and 0 none? It must be."
+        yield "# Question: does 1 mean a default and 0 no default? This is required."
     else:
         yield f"# Question: which of its values is a default? It holds {_comment(', '.join(outcome.texts))}, and only 1 and 0 are read:"
         yield "# write 1 for a default, 0 for none, and nothing for what is not known yet into the file."
@@ -170,7 +171,7 @@ def _head(file: Path, entity: _Column | None, outcome: _Column | None, columns: 
 def _features(
     columns: Sequence[_Column], entity: _Column | None, outcome: _Column | None
 ) -> Iterator[tuple[list[str], bool]]:
-    """The lines about each column, and whether they declare a feature."""
+    """Yield the lines about each column, and whether they declare a feature."""
     taken = {*RESERVED, (entity.name if entity else "id").lower(), (outcome.name if outcome else "status").lower()}
     for column in columns:
         kind = _kind(column)
@@ -203,7 +204,7 @@ def _why_not(column: _Column) -> str:
 
 
 def _name(column: str, taken: set[str]) -> str:
-    """A name that a feature may have: the column's own, if it is one."""
+    """A valid and free feature name: the column's own name, if possible."""
     name = re.sub("[^A-Za-z0-9_]+", "_", column).strip("_")
     name = name if re.match("[A-Za-z]", name) else f"f_{name}"
     name = name[:_NAME_LENGTH]
@@ -218,7 +219,7 @@ def _declared(column: _Column, name: str, kind: str) -> Iterator[str]:
     yield "[[feature]]"
     yield f"name = {_text(name)}"
     if name != column.name:
-        yield f"# The column is called {_comment(column.name)}, which no feature may be called: rename it in the file."
+        yield f"# The column is called {_comment(column.name)}, which is no valid feature name: rename it in the file."
     yield f"type = {_text(kind)}"
     if kind in ("integer", "number"):
         if column.lowest is not None and not column.lowest.startswith("-"):
@@ -246,7 +247,7 @@ def _likely_bases(name: str) -> Iterator[tuple[str, str]]:
 
 
 def _text(text: str) -> str:
-    """A basic string of TOML."""
+    """The text as a TOML basic string."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

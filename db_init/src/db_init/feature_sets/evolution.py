@@ -1,4 +1,4 @@
-"""What may change between two documents of one feature set. Pure: no file, no database."""
+"""Rules for changes between two documents of a feature set. Pure functions, without files or database."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,7 +10,7 @@ _RAISE = "raise its version, or leave it as it was"
 
 
 def refusals(earlier: Declared, new: FeatureSet) -> Iterator[str]:
-    """One line for each change that values already stored forbid.
+    """Yield one line for each change that would contradict stored values.
 
     `earlier`: every feature that was ever declared. Texts, ranges and reasons may change at any time.
     """
@@ -38,7 +38,7 @@ def _changes(known: Feature, feature: Feature) -> Iterator[str]:
 
 
 def retained(current: FeatureSet, before: tuple[Feature, ...], new: FeatureSet) -> tuple[Feature, ...]:
-    """Older versions that are served beside the new ones: those that were, and those that the new set replaces."""
+    """The older versions that stay served: those served so far, and those that the new set replaces."""
     replaced = tuple(
         feature
         for feature in current.features

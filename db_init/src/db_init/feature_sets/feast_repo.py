@@ -1,4 +1,4 @@
-"""A feature repository for Feast: the applied set as its entity, feature view, push source and feature service."""
+"""A Feast feature repository: the applied set as entity, feature view, push source and feature service."""
 
 import json
 from pathlib import Path
@@ -19,14 +19,14 @@ online_store:
 offline_store:
   type: file
 entity_key_serialization_version: 3
-# Where API keys are configured: a key with the scopes features:read, and features:write to push.
+# If API keys are configured: a key with the scope features:read, and features:write to push.
 # auth:
 #   type: oidc
 #   token_env_var: FEAST_TOKEN
 """
 
 _DEFINITIONS = '''\
-"""The feature set {name} in the words of Feast. Written by `python -m db_init feast-repo`; run `feast apply` here."""
+"""The feature set {name} for Feast. Written by `python -m db_init feast-repo`; run `feast apply` here."""
 
 from datetime import timedelta
 
@@ -34,7 +34,7 @@ from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSo
 from feast.types import {types}
 
 client = Entity(name="client", join_keys=["client_id"], value_type=ValueType.INT64)
-# Feast asks for a batch source of every push source. The online store does not read it.
+# Feast requires a batch source for every push source. The online store does not read it.
 history = FileSource(
     name="{name}_history",
     path="data/history.parquet",
@@ -57,7 +57,7 @@ service = FeatureService(name="{name}", features=[features])
 
 
 def write_repository(folder: Path, feature_set: FeatureSet, url: str) -> None:
-    """Write feature_store.yaml and features.py. Raises LoadError where one of them is there already."""
+    """Write feature_store.yaml and features.py. Raises LoadError if one of them exists or cannot be written."""
     if not url.startswith(("http://", "https://")):
         raise LoadError("The URL of the feature service starts with http:// or https://.")
     types = sorted({_TYPES[feature.type] for feature in feature_set.features} | {"Int64"})

@@ -1,4 +1,4 @@
-"""Reads a feature set from a TOML file, or says what is wrong with it, by line and key."""
+"""Reading of a feature set from a TOML file, with mistakes reported by line and key."""
 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -42,7 +42,7 @@ class Mistake:
 
 
 class FeatureSetRefused(LoadError):
-    """The file is no feature set. The message has one line a mistake."""
+    """The file is not a valid feature set. The message has one line per mistake, at most 50."""
 
     def __init__(self, file: Path, mistakes: list[Mistake]) -> None:
         self.mistakes = sorted(mistakes, key=lambda mistake: mistake.line)
@@ -53,7 +53,7 @@ class FeatureSetRefused(LoadError):
 
 
 def read_feature_set(file: Path) -> FeatureSet:
-    """The set that a file describes. Raises LoadError, or FeatureSetRefused with every mistake."""
+    """The feature set in a file. Raises LoadError if it cannot be read as TOML, FeatureSetRefused with all mistakes."""
     text = _text(file)
     try:
         document = tomllib.loads(text)
@@ -80,7 +80,7 @@ def _text(file: Path) -> str:
         if file.is_dir():
             raise LoadError(f"{file} is a folder; name a TOML file.")
         if file.stat().st_size > _LARGEST:
-            raise LoadError(f"{file} is larger than {_LARGEST >> 20} MB: that is no feature set.")
+            raise LoadError(f"{file} is larger than {_LARGEST >> 20} MB, the limit of a feature set.")
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise LoadError(f"There is no file {file}.") from None
@@ -96,7 +96,7 @@ def _features(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _mistakes(document: Mapping[str, Any], lines: TomlLines) -> Iterator[Mistake]:
-    """What concerns several features at once, or their surroundings in files and tables."""
+    """Yield conflicts of names: between features, with columns of files, and with tables."""
     if (name := document.get("name")) in _TAKEN_NAMES:
         yield Mistake(lines.line(("name",)), "name", f"the name {name} is taken: {_TAKEN_NAMES[name]}")
     seen: dict[str, str] = {}
@@ -117,7 +117,7 @@ def _mistakes(document: Mapping[str, Any], lines: TomlLines) -> Iterator[Mistake
 
 
 def _columns(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Columns of files that are no features, in lower case, and where they are declared."""
+    """Yield the columns of files that are not features, in lower case, and the key that declares each."""
     entity, outcome = document.get("entity", {}), document.get("outcome")
     if isinstance(entity, dict):
         yield str(entity.get("column", "id")).lower(), "entity.column"
@@ -134,7 +134,7 @@ def _at(path: tuple[str | int, ...], message: str, document: Mapping[str, Any], 
 def _explained(details: ErrorDetails, document: Mapping[str, Any], lines: TomlLines) -> Iterator[Mistake]:
     path = tuple(details["loc"])
     if path == ("feature",) and (_of_names(details["msg"]) or (details["type"] == "too_short" and _features(document))):
-        return  # said elsewhere, with its line
+        return  # _mistakes reports it with its line
     message = _message(details, document)
     yield _at(_mentioned(path, message, lines), message, document, lines)
 
@@ -144,13 +144,13 @@ def _of_names(message: str) -> bool:
 
 
 def _mentioned(path: tuple[str | int, ...], message: str, lines: TomlLines) -> tuple[str | int, ...]:
-    """The key that the message about a table names, if it is there."""
+    """The path of the key that a message about a table names, if the text has this key; otherwise `path`."""
     words = [word.strip(",.:'\"") for word in message.split()] + (list(_BOUNDS) if "bounds" in message else [])
     return next(((*path, word) for word in words if lines.has((*path, word))), path)
 
 
 def _named(key: str, path: tuple[str | int, ...], document: Mapping[str, Any]) -> str:
-    """The key, with the name of the feature that it is of."""
+    """The key, followed by the name of its feature if it has one."""
     if len(path) < 2 or path[0] != "feature" or not isinstance(path[1], int):
         return key
     features = _features(document)

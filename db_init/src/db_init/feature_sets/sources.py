@@ -1,4 +1,4 @@
-"""What is wrong with the section [source] of a feature set: names and bounds that no load could keep."""
+"""Mistakes in the section [source] of a feature set: names and bounds that make loading impossible."""
 
 from collections.abc import Iterator
 from math import isfinite
@@ -7,13 +7,13 @@ from db_init.feature_sets.toml_lines import Path
 from shared_schemas.feature_sets import FeatureSet, SourceColumn
 
 CLIENT_ID = "client_id"
-"""What a pipeline calls the client, whatever the file calls it."""
+"""The column name of the client in a pipeline; the file may use another name."""
 
 _LARGEST = 1 << 63
 
 
 def source_mistakes(feature_set: FeatureSet) -> Iterator[tuple[Path, str]]:
-    """The place of each mistake, and what it is."""
+    """Yield the path and the message of each mistake."""
     if (source := feature_set.source) is None:
         return
     hidden = _hidden(feature_set)
@@ -40,7 +40,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def _hidden(feature_set: FeatureSet) -> dict[str, str]:
-    """Columns that a pipeline must not see, in lower case, and why."""
+    """The columns that a pipeline must not see, in lower case, and the reason for each."""
     hidden = {}
     if (group := feature_set.entity.group) is not None:
         hidden[group.lower()] = f"{group} is the column of entity.group, which no feature is computed from"

@@ -1,4 +1,4 @@
-"""The feature sets in the database: the one in force, and those that were applied before it."""
+"""Feature sets in the database: the one in force, and those applied before it."""
 
 import json
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from db_init.errors import LoadError
 from shared_schemas.feature_sets import Feature, FeatureSet
 
 SHIPPED = Path(__file__).parent
-"""Folders of the sets that come with db_init, by their names."""
+"""The folder of the shipped sets. Each has a subfolder with its name."""
 DEFAULT_SET = "credit_default"
-"""The shipped set that a database has first, and that the sample is of."""
+"""The shipped set that a new database gets. The sample data belongs to it."""
 
 _CURRENT = "SELECT document::text, retained::text, folder FROM feature_sets WHERE current"
 _EARLIER = "SELECT document::text FROM feature_sets WHERE name = %s ORDER BY id DESC"
@@ -29,7 +29,7 @@ class Applied:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Of every value that is served."""
+        """The keys of all values that are served."""
         return tuple(feature.key for feature in (*self.feature_set.features, *self.retained))
 
 
@@ -43,13 +43,14 @@ def current_set(connection: psycopg.Connection) -> Applied | None:
         older = tuple(Feature.model_validate(one) for one in json.loads(retained))
     except ValidationError as error:
         raise LoadError(
-            "The feature set in the database is of another release of db_init: use that one, or apply the set again."
+            "The feature set in the database was stored by another release of db_init: "
+            "use that release, or apply the set again."
         ) from error
     return Applied(feature_set, older, Path(folder) if folder else SHIPPED / feature_set.name)
 
 
 def applied_set(connection: psycopg.Connection) -> Applied:
-    """The set in force. Raises LoadError where none was ever applied."""
+    """The set in force. Raises LoadError if no set was ever applied."""
     found = current_set(connection)
     if found is None:
         raise LoadError("No feature set is applied yet: run `python -m db_init migrate` or `apply FILE` first.")
@@ -57,7 +58,7 @@ def applied_set(connection: psycopg.Connection) -> Applied:
 
 
 def earlier_features(connection: psycopg.Connection, name: str) -> dict[tuple[str, int], Feature]:
-    """Every feature that a document of this set ever declared, by name and version, as it was declared last."""
+    """Every feature that this set ever declared, by name and version, in its latest declaration."""
     found: dict[tuple[str, int], Feature] = {}
     for [document] in connection.execute(_EARLIER, [name]):
         for feature in FeatureSet.model_validate_json(document).features:

@@ -1,4 +1,4 @@
-"""Where in the text of a TOML file a key stands, for messages that name the line."""
+"""Line numbers of the keys in a TOML file, for messages."""
 
 import re
 from collections import Counter
@@ -19,7 +19,7 @@ def _parts(dotted: str) -> list[str]:
 
 
 class TomlLines:
-    """The line of each table and key of a text, by its path: ("feature", 3, "minimum")."""
+    """The line number of each table and key in a TOML text, by path, such as ("feature", 3, "minimum")."""
 
     def __init__(self, text: str) -> None:
         self._lines: dict[Path, int] = {}
@@ -54,7 +54,7 @@ class TomlLines:
         return path in self._lines
 
     def line(self, path: Sequence[str | int]) -> int:
-        """Of the path, or of the nearest table around it."""
+        """The line of the path, or of the nearest enclosing table; 1 if there is none."""
         for end in range(len(path), 0, -1):
             if tuple(path[:end]) in self._lines:
                 return self._lines[tuple(path[:end])]

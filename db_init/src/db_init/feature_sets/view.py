@@ -1,4 +1,4 @@
-"""The view of the online store for people: one typed column a feature, ages as of today."""
+"""The view of the online store for people: one typed column per feature, completed years as of today."""
 
 import psycopg
 from psycopg import sql
@@ -9,7 +9,7 @@ _KINDS = {"integer": "bigint", "number": "double precision", "flag": "smallint",
 
 
 def replace_view(connection: psycopg.Connection, feature_set: FeatureSet, before: str | None) -> None:
-    """Make the view NAME_features. `before` is the name of the set whose view goes."""
+    """Create or replace the view NAME_features. Drops the view of the set named `before`."""
     for name in {before, feature_set.name} - {None}:
         connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(sql.Identifier(f"{name}_features")))
     columns = [sql.SQL("client_id"), *map(_column, feature_set.features), sql.SQL("event_timestamp")]

@@ -1,6 +1,7 @@
-"""Files into the database: reading, judging, comparing, writing.
+"""Loading of files into the database: reading, judging, comparing, writing.
 
-Tables of one load. Those of the engine live in its temporary folder, `(pg)` are temporary tables of the last transaction.
+The tables of one load. Tables of the engine are in its temporary folder. `(pg)` marks temporary tables in PostgreSQL,
+which exist in the last transaction.
 
     file ──read──> raw ──parse──> lines ──judge──> judged ──pipeline──> events ──> computed
                    malformed         │               ▲  │                              │
@@ -11,12 +12,12 @@ Tables of one load. Those of the engine live in its temporary folder, `(pg)` are
                                                                               └──> fresh_online ──> fresh_online (pg)
                                                                                                      ──> online_features
 
-    raw        cells as text, by line          events    what the pipeline sees: no outcome, no group
-    malformed  lines that are no cells         computed  what it returns, by event
-    lines      typed, with the reason of refusal  everyone  every event of the clients with new events, as JSON
+    raw        cells as text, by line          events    the input of the pipeline: no outcome, no group
+    malformed  lines that cannot be split into cells   computed  the output of the pipeline, by event
+    lines      typed, with the reason of refusal  everyone  all events of the clients with new events, as JSON
     stored     events of the same clients      fresh_history  new events, and stored ones whose features change
     judged     lines and stored events, each with its verdict   fresh_online  the newest raw event of each client
-    refused    what goes into quarantine       kept, read_again, unread, origin, tried  lines of quarantine, tried again
+    refused    lines for the quarantine        kept, read_again, unread, origin, tried  lines of quarantine, tried again
 
 An import of vectors: raw ──> cells ──> vectors ──> judged, refused, and `fresh` (pg).
 """

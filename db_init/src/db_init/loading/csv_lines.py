@@ -1,4 +1,4 @@
-"""Reads a CSV file that is not as it should be, line by line: finds what can be read of it, and names the rest."""
+"""A tolerant CSV reader for files with malformed lines. It returns readable and other lines, with line numbers."""
 
 import csv
 from collections import deque
@@ -9,17 +9,17 @@ from typing import TextIO
 
 _LONGEST_LINE = 1 << 20
 _MOST_JOINED = 100
-"""Lines that one quoted cell may run over. A quote that is open for longer was never meant to be one."""
+"""Maximum number of further lines in one quoted cell. A line whose quote stays open longer is malformed."""
 
 SHOWN = 10_000
-"""So much is kept of a line that cannot be read."""
+"""Maximum number of characters that are kept of an unreadable line."""
 
 UNREADABLE = "\ufffd"
 
 
 @dataclass(frozen=True)
 class Record:
-    """`cells` is None where the line cannot be read as so many cells; `text` is the line, cut off if it is very long."""
+    """A line of the file. `cells` is None unless it has the expected number of cells. `text` is cut off at SHOWN."""
 
     line: int
     cells: list[str] | None
@@ -35,7 +35,7 @@ def _cells(text: str, width: int) -> list[str] | None:
 
 
 def read_cells(text: str, width: int) -> list[str] | None:
-    """The cells of a line as it was kept, if it is all there and can be read as so many."""
+    """The cells of a kept line; None if it was cut off or damaged, or does not have `width` cells."""
     whole = len(text) < SHOWN and UNREADABLE not in text
     return _cells(text, width) if whole and _readable(text) else None
 
@@ -45,7 +45,7 @@ def _readable(text: str) -> bool:
 
 
 def _lines(content: TextIO) -> Iterator[str]:
-    """Lines without their ends; one that is longer than any should be is cut off there."""
+    """Yield lines without line ends, cut off at _LONGEST_LINE characters."""
     while line := content.readline(_LONGEST_LINE):
         rest = line
         while len(rest) == _LONGEST_LINE and not rest.endswith("\n"):
@@ -54,7 +54,7 @@ def _lines(content: TextIO) -> Iterator[str]:
 
 
 class _Lookahead:
-    """Lines that can be looked at before they are taken."""
+    """An iterator of lines that can be read ahead."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
@@ -75,7 +75,7 @@ class _Lookahead:
 
 
 def _joined(first: str, ahead: _Lookahead, width: int) -> tuple[list[str], int] | None:
-    """The cells of a record whose quoted cell goes on in the next lines, and how many of them it takes."""
+    """The cells of a record whose quoted cell spans lines, and the number of further lines; None if unreadable."""
     text = first
     for taken, line in enumerate(ahead.upcoming(), 1):
         text += "\n" + line
@@ -87,7 +87,7 @@ def _joined(first: str, ahead: _Lookahead, width: int) -> tuple[list[str], int] 
 
 
 def read_records(file: Path, width: int) -> Iterator[Record]:
-    """Every line below the header but blank ones. Any line end will do; the file is never in memory as a whole."""
+    """Yield every line below the header except blank ones. Accepts any line end; memory does not grow with the file."""
     with file.open(encoding="utf-8-sig", errors="surrogateescape") as content:
         ahead = _Lookahead(_lines(content))
         ahead.take()
@@ -106,7 +106,7 @@ def read_records(file: Path, width: int) -> Iterator[Record]:
 
 
 def rewrite(file: Path, names: Sequence[str], wanted: Sequence[str], out: Path, malformed: Path) -> None:
-    """Write what can be read to `out` (line and the wanted columns), and the other lines to `malformed` (line, text)."""
+    """Write readable lines to `out` (line number, wanted columns), the others to `malformed` (line number, text)."""
     positions = [names.index(name) for name in wanted]
     with out.open("w", encoding="utf-8", newline="") as good, malformed.open("w", encoding="utf-8", newline="") as bad:
         good_lines, bad_lines = (csv.writer(file_, quoting=csv.QUOTE_ALL, lineterminator="\n") for file_ in (good, bad))

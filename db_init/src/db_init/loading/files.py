@@ -1,4 +1,4 @@
-"""Checks an input file before any of it is read: is it there, is it what it says, does it have the columns."""
+"""Checks of an input file before it is loaded: that it exists, has the right format, and has the columns."""
 
 import csv
 import hashlib
@@ -35,7 +35,7 @@ def check_readable(file: Path) -> None:
 
 
 def csv_columns(file: Path) -> list[str]:
-    """The names in the first line of a CSV file."""
+    """The column names in the first line of a CSV file. Raises LoadError if they cannot be read."""
     with file.open("rb") as content:
         start = content.read(_LONGEST_HEADER)
     line = start.replace(b"\r", b"\n").split(b"\n", 1)[0]
@@ -68,7 +68,7 @@ def check_columns(file: Path, present: Iterable[str], needed: Iterable[str]) -> 
 
 
 def other_delimiter(names: Sequence[str]) -> str:
-    """A sentence, after a space, where the only column of a file has a name that other marks than commas divide."""
+    """A hint, after a space, if the file seems to use another delimiter than commas; otherwise empty."""
     delimiter = next((mark for mark in ";\t|" if mark in names[0]), None) if len(names) == 1 else None
     if delimiter is None:
         return ""
@@ -78,7 +78,7 @@ def other_delimiter(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Scan:
-    """A file's SHA-256, the number of lines below the first, and whether a byte is in it that no text has."""
+    """A file's SHA-256, its number of lines below the first, and whether it contains a NUL byte."""
 
     digest: str
     lines: int
@@ -97,7 +97,7 @@ def scan(file: Path) -> Scan:
 
 
 def columns_of(file: Path) -> list[str]:
-    """The names of a file's columns. A file that cannot be read is explained."""
+    """The names of a file's columns. Raises LoadError if it cannot be read."""
     check_readable(file)
     if not is_parquet(file):
         return csv_columns(file)

@@ -1,4 +1,4 @@
-"""Imports precomputed values: checks a file's lines, and merges them in one transaction."""
+"""The import of precomputed vectors: checks the lines of a file, and merges them in one transaction."""
 
 import time
 from collections.abc import Callable
@@ -40,10 +40,10 @@ def import_features(
     say: Callable[[str], None],
     partial: bool = False,
 ) -> Report:
-    """Lines without an event timestamp are of the time of the import, if no line has one.
+    """Import a file. If no line has an event timestamp, all get the time of the import.
 
-    `partial`: the file does not speak of the features that it has no column of, and may lack the outcome, or it and the
-    group. Otherwise an absent column is an error.
+    `partial`: features without a column in the file stay unchanged. The file may also lack the outcome, or both outcome
+    and group. Otherwise a missing column is an error.
     """
     started = time.monotonic()
     with open_duckdb(memory) as engine, exclusive(connection, say):
@@ -71,7 +71,7 @@ def _columns(file: Path, feature_set: FeatureSet, *, partial: bool) -> VectorCol
     if not spoken:
         raise LoadError(f"{file} has no column of a feature of the set {feature_set.name}.")
     has_outcome = feature_set.outcome is not None and feature_set.outcome.column in present
-    # Groups divide rows with outcomes.
+    # The group is needed only with outcomes, because it divides training rows.
     return VectorColumns(feature_set, spoken, has_outcome, has_outcome or feature_set.entity.group in present)
 
 
@@ -87,7 +87,7 @@ def _write(
         connection.execute("SELECT set_config('db_init.outcomes', %s, true)", [str(columns.outcome is not None)])
         copy_in(connection, "fresh (client_id, event_timestamp, said, raw, outcome)", kept)
         connection.execute("ANALYZE fresh")
-        # Before the history: in the order in which a client's vector is written over HTTP, two could wait for each other.
+        # Lock this table before the history, in the order of a write over HTTP, so that the two cannot deadlock.
         connection.execute(_NO_WRITES)
         connection.execute(_FIND_NEWS)
         [report.loaded] = connection.execute("SELECT count(*) FROM fresh").fetchone() or [0]

@@ -1,4 +1,4 @@
-"""Names of the columns that the loader adds. No feature has such a name, and no column of a file should."""
+"""Names of the columns that the loader adds. No feature has such a name, and no file column should have one."""
 
 LINE = "__line"
 CLIENT = "__client_id"

@@ -1,8 +1,9 @@
-"""The table of refused lines: what is kept of them, and trying those of raw events again.
+"""The quarantine, a table of refused lines, and the retry of those of raw events.
 
-A line is kept as the object of its columns, or, where it could not be read as cells, as its text and the names of the
-file's columns. Those names are kept for raw events only, which tells their lines from those of imported vectors. A line of
-these has `id_column`, the place of the id column in the file, counted from 1: the erasure of a client needs it.
+A line is kept as a JSON object of its columns. If it could not be split into cells, the object holds `text`, and for
+raw events `columns`, the column names of the file. This key distinguishes lines of raw events from lines of imported
+vectors. The latter have `id_column` instead: the position of the id column, counted from 1, for the erasure of a
+client.
 """
 
 import csv
@@ -40,7 +41,7 @@ _SAME = "(source, line, md5(row::text)) = (%s, %s, %s)"
 
 
 def store_refused(connection: psycopg.Connection, engine: Engine, source: str) -> None:
-    """Keep the lines of table `refused`. Those that are kept already stay as they are."""
+    """Store the lines of table `refused`. Lines that are in quarantine already do not change."""
     refused = engine.to_csv(f"SELECT '{source}', __line, reason, row FROM refused", engine.folder / "refused.csv")
     connection.execute("CREATE TEMP TABLE refused (source text, line bigint, reason text, row jsonb) ON COMMIT DROP")
     copy_in(connection, "refused", refused)
@@ -50,9 +51,9 @@ def store_refused(connection: psycopg.Connection, engine: Engine, source: str) -
 
 
 def fetch_refused(connection: psycopg.Connection, engine: Engine, needed: Sequence[str]) -> None:
-    """Fill `raw` and `malformed` with the kept lines of raw events, in the order in which they came, numbered from 2.
+    """Fill `raw` and `malformed` with the quarantined lines of raw events, in order of arrival, numbered from 2.
 
-    `needed` are the columns of raw events; the first is the event id.
+    `needed`: the columns of raw events; the first is the event id.
     """
     connection.execute(_KEPT.format(event_id=sql.Literal(needed[0])))
     cells, good, bad = (engine.folder / name for name in ("kept.csv", "read.csv", "malformed.csv"))
@@ -76,7 +77,7 @@ def fetch_refused(connection: psycopg.Connection, engine: Engine, needed: Sequen
 
 
 def _read_again(connection: psycopg.Connection, needed: Sequence[str], good: Path, bad: Path) -> None:
-    """Divide lines that were kept as text by whether they can be read as cells by now."""
+    """Write the lines that were kept as text to `good` if they can be split into cells now, otherwise to `bad`."""
     query = f"SELECT {_ORIGIN}, row->>'text', row->'columns' FROM kept WHERE row ? 'columns'"
     with (
         good.open("w", encoding="utf-8", newline="") as readable,
@@ -94,7 +95,7 @@ def _read_again(connection: psycopg.Connection, needed: Sequence[str], good: Pat
 
 
 def _wanted(text: object, names: object, needed: Sequence[str]) -> list[str] | None:
-    """The needed cells, unless an edit by hand left neither a text nor a list of names."""
+    """The needed cells; None if the line cannot be split, or an edit by hand left no text or no list of names."""
     if not isinstance(text, str) or not isinstance(names, list) or any(name not in names for name in needed):
         return None
     cells = read_cells(text, len(names))
@@ -102,7 +103,10 @@ def _wanted(text: object, names: object, needed: Sequence[str]) -> list[str] | N
 
 
 def settle(connection: psycopg.Connection, engine: Engine) -> None:
-    """Remove the lines that were fetched and are in use now; of the others, keep the reason of today."""
+    """Remove the fetched lines that were loaded now; update the reason of the others.
+
+    Raises LoadError if lines changed in the meantime.
+    """
     query = "SELECT source, source_line, digest, reason FROM origin LEFT JOIN refused ON __line = line"
     tried = engine.to_csv(query, engine.folder / "tried.csv")
     connection.execute("CREATE TEMP TABLE tried (source text, line bigint, digest text, reason text) ON COMMIT DROP")
@@ -110,11 +114,13 @@ def settle(connection: psycopg.Connection, engine: Engine) -> None:
     connection.execute("ANALYZE tried")
     [settled] = connection.execute(_SETTLE).fetchone() or [0]
     if settled != engine.count("origin"):
-        raise LoadError("Somebody changed lines in quarantine meanwhile. Nothing was changed; run the command again.")
+        raise LoadError(
+            "Lines in quarantine were changed at the same time. Nothing was changed; run the command again."
+        )
 
 
 def moved(connection: psycopg.Connection, other: psycopg.Connection, source: str, line: int, digest: str) -> None:
-    """Take the line to another database. It stays where that has another line in its place."""
+    """Move the line to another database. It stays if that database has another line at the same place."""
     same = [source, line, digest]
     query = f"SELECT source, line, reason, row::text, quarantined_at FROM quarantine WHERE {_SAME}"
     with other.transaction():

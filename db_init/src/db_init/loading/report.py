@@ -1,4 +1,4 @@
-"""What a load did, line by line of the input accounted for."""
+"""The report of a load, which accounts for every line of the input."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -25,7 +25,7 @@ class Report:
             )
 
     def add(self, other: "Report") -> None:
-        """What another database made of its share of the file."""
+        """Add the report of another database on its share of the file."""
         for reason, count in other.quarantined.items():
             self.quarantined[reason] = self.quarantined.get(reason, 0) + count
         for name in ("read", "loaded", "unchanged", "dropped", "clients_changed", "seconds"):

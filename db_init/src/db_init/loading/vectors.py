@@ -1,4 +1,4 @@
-"""The lines of an imported file: typed, judged, and said as JSON. SQL of DuckDB."""
+"""The lines of an imported file: parsed, judged, and converted to JSON, in DuckDB."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _INSTANT_FORM = (
 
 @dataclass(frozen=True)
 class VectorColumns:
-    """The columns of a file. `spoken`: the features that it has columns for."""
+    """The columns of a file. `spoken`: the features that have a column in it."""
 
     feature_set: FeatureSet
     spoken: tuple[Feature, ...]
@@ -47,9 +47,9 @@ class VectorColumns:
 def judge_vectors(
     engine: DuckDB, columns: VectorColumns, kept_since: datetime | None = None, share: Share = WHOLE
 ) -> None:
-    """Tables `judged` (client_id, instant, said, raw, outcome, verdict) and `refused`, of a share of the clients.
+    """Make tables `judged` (client_id, instant, said, raw, outcome, verdict) and `refused`, for a share of the clients.
 
-    Before the history is kept, nothing is.
+    Lines before `kept_since` are refused.
     """
     timed = bool(engine.run(f"SELECT 1 FROM raw WHERE {INSTANT} IS NOT NULL LIMIT 1"))
     _parse(engine, columns, timed=timed)
@@ -78,7 +78,7 @@ def judge_vectors(
 
 
 def _parse(engine: DuckDB, columns: VectorColumns, *, timed: bool) -> None:
-    """Table `vectors`. A cell is read as what it must be, or is named as unreadable; an empty one is null."""
+    """Make table `vectors`, with typed cells and a reason of refusal if a cell is unreadable. An empty cell is null."""
     trimmed = ", ".join(f"{_trimmed(name)} AS {identifier(name)}" for name in (*columns.needed, INSTANT))
     values = "".join(f", {_value(feature)} AS v{n}" for n, feature in enumerate(columns.spoken))
     outcome = "NULL::SMALLINT"
@@ -105,7 +105,7 @@ def _parse(engine: DuckDB, columns: VectorColumns, *, timed: bool) -> None:
 
 
 def client_id_of(cell: str) -> str:
-    """SQL of the number that a cell holds, null where it is none. An id is above 0, and may be written 12.0."""
+    """SQL of the whole number in a cell, which may be written 12.0; null if it is not one. Ids must also be above 0."""
     return f"try_cast(regexp_extract({cell}, '^([0-9]{{1,19}})([.]0+)?$', 1) AS BIGINT)"
 
 
@@ -122,7 +122,7 @@ def _value(feature: Feature) -> str:
     cell = identifier(feature.name)
     if feature.type == "category":
         known = ", ".join(map(literal, feature.categories or ()))
-        trimmed = {category.strip(" "): category for category in feature.categories or ()}  # as cells are
+        trimmed = {category.strip(" "): category for category in feature.categories or ()}  # like cells
         others = "".join(f" WHEN {cell} = {literal(a)} THEN {literal(b)}" for a, b in trimmed.items() if a != b)
         return f"CASE WHEN {cell} IN ({known}) THEN {cell}{others} END"
     if feature.whole:  # 12 may be written 12.0

@@ -1,1 +1,1 @@
-"""Brings the online store to DynamoDB: marks of changes, the table, and the work between them."""
+"""Publishing of the online store to DynamoDB: marks of changes, the table, and the publisher."""

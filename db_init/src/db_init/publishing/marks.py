@@ -1,4 +1,4 @@
-"""The marks of changes in PostgreSQL: which clients are to be published, and under which revision."""
+"""Marks of changes in PostgreSQL: the clients to publish, each with its revision."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,9 +24,10 @@ _RAISE = "SELECT setval('online_revisions', %(rev)s) FROM online_revisions WHERE
 
 
 def begin(connection: psycopg.Connection, target: str, *, full: bool, filled: bool) -> bool:
-    """Let changes be marked for this table, if they are not yet. Whether there are clients to mark beside.
+    """Start marking changes for this table, if they are not marked yet. Return whether clients remain to be marked.
 
-    Everybody is: when `full`, for another table than before, and for one that was `filled` once and is not any more.
+    All clients must be marked if `full`, if the table is another one than before, and if it was `filled` before and is
+    not now.
     """
     with connection.transaction():
         [marked] = connection.execute(_MARKED).fetchone() or [False]
@@ -41,13 +42,13 @@ def begin(connection: psycopg.Connection, target: str, *, full: bool, filled: bo
 
 
 def end(connection: psycopg.Connection) -> None:
-    """The table has everything that was marked for it."""
+    """Record that the table has everything that was marked for it."""
     with connection.transaction():
         connection.execute("UPDATE online_publishing SET filled = true WHERE NOT filled")
 
 
 def stop(connection: psycopg.Connection) -> None:
-    """Mark nothing any more, and forget what was marked."""
+    """Stop marking changes, and delete the marks."""
     with connection.transaction():
         for name in ("online_written", "online_rewritten", "online_erased"):
             connection.execute(f"DROP TRIGGER IF EXISTS {name} ON online_features")
@@ -56,7 +57,7 @@ def stop(connection: psycopg.Connection) -> None:
 
 
 def mark_page(connection: psycopg.Connection, limit: int) -> bool:
-    """Mark the next clients of a full publish. False when all are marked."""
+    """Mark the next clients of a full publish. Return False if all are marked."""
     with connection.transaction():
         row = connection.execute("SELECT after_client FROM online_publishing FOR UPDATE").fetchone()
         if row is None or row[0] is None:
@@ -68,7 +69,10 @@ def mark_page(connection: psycopg.Connection, limit: int) -> bool:
 
 
 def mark_strays(connection: psycopg.Connection, stored: Sequence[tuple[int, int]]) -> None:
-    """`stored`: clients that the table knows, with their revisions. PostgreSQL's go on above these, whatever it was restored from."""
+    """Mark clients that only the table has. `stored`: its clients with their revisions.
+
+    Also raises PostgreSQL's next revision above these, because a restored database may be behind.
+    """
     if not stored:
         return
     ids = sorted(client_id for client_id, _ in stored)
@@ -101,7 +105,7 @@ def count(connection: psycopg.Connection) -> int:
 
 
 class StoredSet(NamedTuple):
-    """The feature set in force."""
+    """The feature set in force, as stored."""
 
     id: int
     digest: str

@@ -1,7 +1,8 @@
-"""Publishes: what is marked goes to the table, and its mark goes when the table has it.
+"""The publisher: copies marked changes to the table, and deletes each mark after the table has the change.
 
-Begun and killed at any point, it goes on where it was: a change is marked in its own transaction, and stays so until the table
-has it, or a newer one. Two publishers, or one beside services that write, do not harm each other: the newer wins.
+It can be killed at any point and then continues: a change is marked in its own transaction, and the mark stays until
+the table has this change or a newer one. Concurrent publishers, and services that write, are safe: the newer revision
+wins.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ _LOOKED_AT_EVERY_SECONDS = 2.0
 
 @dataclass
 class Report:
-    """`already_there`: the table had the same or a newer vector. `left`: marked meanwhile, or not taken."""
+    """Counts of a publish. `already_there`: the table had the same or a newer vector. `left`: marks that remain."""
 
     published: int = 0
     erased: int = 0
@@ -59,18 +60,18 @@ class Publisher:
         self.report = Report()
 
     async def publish(self, *, full: bool) -> None:
-        """Bring everything to the table that has changed since it was brought there; everything at all, if `full`."""
+        """Copy all changes since the last publish to the table; if `full`, copy everything."""
         filled = await self._table.filled()
         if marks.begin(self._connection, self._table.name, full=full, filled=filled):
             await self._mark_everybody()
         await self._bring_changes()
-        await self._bring_set(whatever_is_there=full)  # last: with it the table is one to read from
+        await self._bring_set(whatever_is_there=full)  # last, because services read from a table that has the set
         marks.end(self._connection)
         self.report.left = marks.count(self._connection)
         self.report.seconds = time.monotonic() - self._started
 
     async def follow(self) -> None:
-        """Publish for ever. What the table does not take is tried again. Raises TableMissing, also while nothing changes."""
+        """Publish changes forever, with retries. Raises TableMissing if the table is gone, even without changes."""
         pause, looked = _EVERY_SECONDS, time.monotonic()
         while True:
             try:
@@ -88,7 +89,7 @@ class Publisher:
             await asyncio.sleep(pause)
 
     async def _fill_again(self) -> None:
-        """Bring everything once more where another table stands in the place of the one that had it."""
+        """Publish everything again if the table was replaced by an empty one."""
         if self._set is not None and not await self._table.filled():
             self._say("The table has no feature set any more. Publishing everything again.")
             self._set = None
@@ -110,7 +111,7 @@ class Publisher:
             self._set = current
 
     async def _bring_changes(self) -> None:
-        """Once through all marks, in the order of the ids."""
+        """Publish all marked changes once, in the order of client ids."""
         self._steps.step("publishing", marks.count(self._connection))
         after = 0
         while page := marks.next_changes(self._connection, after, _PAGE):

@@ -1,4 +1,4 @@
-"""The table of DynamoDB, as the publisher needs it."""
+"""The publisher's access to the DynamoDB table."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -17,7 +17,7 @@ _NOT_NEWER = "ConditionalCheckFailedException"
 _MISSING = "ResourceNotFoundException"
 _SCOPED = "scoped to a valid region"
 _CREDENTIALS = (
-    "DynamoDB refuses the credentials, or they have expired. Give others in the environment or in files, and go on."
+    "DynamoDB refuses the credentials, or they have expired. Provide others in the environment or in files, and go on."
 )
 _REASONS = {
     _MISSING: "There is no table {table} in {region}. Make it with --create-table, or name another.",
@@ -33,22 +33,22 @@ _REASONS = {
 
 
 class TableError(LoadError):
-    """The table does not take what it is given. What it has taken stays."""
+    """DynamoDB refuses or fails a request. Items that were written before stay."""
 
 
 class TableMissing(TableError):
-    """There is no such table, or not any more."""
+    """The table does not exist, or does not exist any more."""
 
 
 class Table:
-    """Raises TableError for what does not pass."""
+    """The table. Its methods raise TableError if a request fails."""
 
     def __init__(self, client: Any, address: TableAddress) -> None:
         self._client = client
         self._address = address
 
     async def create(self) -> bool:
-        """Create the table where there is none. Whether it was made."""
+        """Create the table if it does not exist. Return whether it was created."""
         with self._told():
             try:
                 await self._client.create_table(
@@ -71,7 +71,7 @@ class Table:
                 TableName=self._address.table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "gone"}
             )
         except ClientError as error:
-            # An emulator may not know it. There tombstones stay.
+            # Some emulators do not support this operation. Tombstones then stay in the table.
             if error.response.get("Error", {}).get("Code") != "UnknownOperationException":
                 raise
 
@@ -80,7 +80,7 @@ class Table:
         return f"{self._address.table} in {self._address.region}"
 
     async def exists(self) -> bool:
-        """Asked so that credentials which may not create tables do for one that is there."""
+        """Whether the table exists. It reads an item, so it needs no permission to describe or create tables."""
         try:
             await self.filled()
         except TableMissing:
@@ -88,7 +88,7 @@ class Table:
         return True
 
     async def filled(self) -> bool:
-        """Whether it has the feature set, which is brought last."""
+        """Whether the table has the feature set, which is published last."""
         with self._told():
             answer = await self._client.get_item(
                 TableName=self._address.table, Key={"client_id": {"N": str(FEATURE_SET)}}, ConsistentRead=True
@@ -96,7 +96,10 @@ class Table:
         return "Item" in answer
 
     async def put(self, item: Item, *, whatever_is_there: bool = False) -> bool:
-        """False where an item of the same or a later revision is there."""
+        """Write an item. Return False if the table has the same or a later revision.
+
+        `whatever_is_there`: replace any revision.
+        """
         request = put_if_newer(self._address.table, item)
         if whatever_is_there:
             request = {"TableName": self._address.table, "Item": item}
@@ -110,7 +113,7 @@ class Table:
         return True
 
     async def stored(self) -> AsyncIterator[list[tuple[int, int]]]:
-        """All clients of the table that have a vector, with their revisions, by pages."""
+        """Yield pages of all clients in the table that have a vector, with their revisions."""
         asked: dict[str, Any] = {
             "TableName": self._address.table,
             "ProjectionExpression": "client_id, rev, gone",
@@ -119,8 +122,8 @@ class Table:
         while True:
             with self._told():
                 answer = await self._client.scan(**asked)
-            if "Items" not in answer:  # what is left of an answer that was cut off
-                raise TableError("DynamoDB gave no whole answer. Run the command again to go on.")
+            if "Items" not in answer:  # a truncated answer is parsed as one without items
+                raise TableError("The answer of DynamoDB was incomplete. Run the command again to continue.")
             items = [one for one in answer["Items"] if "gone" not in one and one["client_id"]["N"] != str(FEATURE_SET)]
             yield [(int(one["client_id"]["N"]), int(one["rev"]["N"])) for one in items]
             if "LastEvaluatedKey" not in answer:
@@ -129,14 +132,16 @@ class Table:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Foreign errors as ours. Their messages may hold keys and values, and are not repeated."""
+        """Translate foreign errors into TableError, without their messages, which may hold keys and values."""
         try:
             yield
         except ClientError as error:
             said = error.response.get("Error", {})
             code = str(said.get("Code", ""))
             if _SCOPED in str(said.get("Message", "")):
-                raise TableError(f"DynamoDB is not that of {self._address.region}: the region is wrong.") from error
+                raise TableError(
+                    f"The endpoint is not in the region {self._address.region}: correct one of them."
+                ) from error
             kind = TableMissing if code == _MISSING else TableError
             text = _REASONS.get(code, "DynamoDB refuses the request ({code}).")
             raise kind(text.format(table=self._address.table, region=self._address.region, code=code)) from error

@@ -1,1 +1,1 @@
-"""What the commands do. `decision_log.__main__` says how they are called."""
+"""The work of the commands, which `decision_log.__main__` calls."""

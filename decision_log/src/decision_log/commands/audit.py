@@ -1,4 +1,4 @@
-"""Checks everything against everything: records, commitments, tiles, checkpoints. Believes the verifier key only."""
+"""The audit: checks records, commitments, tiles and checkpoints against each other. It trusts the verifier key only."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,13 +24,13 @@ _ABOUT = "SELECT 2 * coalesce(max(index) + 1, 0) FROM leaves"
 _NO_INDEX = float("inf")
 
 Erased = Sequence[tuple[int, UUID]]
-"""Index and id of each record that an erasure names."""
+"""Index and id of each record that an erasure removed."""
 
 
 class Audit:
-    """One snapshot of the database, however long it takes. `advance` gets the number of rows that are done.
+    """Audits one snapshot of the database. It calls `advance` with the number of rows done since the last call.
 
-    Memory: two bytes for each entry of the log, and what is not in the log yet.
+    Memory: two bytes for each entry of the log, and the records that are not in the log yet.
     """
 
     def __init__(self, connection: psycopg.Connection, verifier: Verifier, advance: Callable[[int], None]) -> None:
@@ -43,14 +43,14 @@ class Audit:
         self._erasures = AuditedErasures(self._snapshot, self._report)
 
     def total(self) -> int:
-        """Rows to read, about: entries and records."""
+        """The approximate number of rows to read: entries and records."""
         [[total]] = self._snapshot.all(_ABOUT)
         return int(total)  # type: ignore[call-overload, no-any-return]
 
     def run(self, kept: Sequence[str] = (), witnesses: Sequence[Verifier] = ()) -> Report:
-        """`kept`: checkpoints that were kept outside, which the log must extend. Raises NoteRefused for what are none.
+        """Audit the log, which must extend the `kept` checkpoints. Raises NoteRefused if one of those is invalid.
 
-        `witnesses`: those whose cosignatures, where there are some, must verify.
+        Cosignatures of `witnesses` must verify, but need not exist.
         """
         outside = [verified(note, self._verifier) for note in kept]
         stored = stored_checkpoints(self._snapshot, self._verifier, witnesses, self._report)
@@ -88,7 +88,7 @@ class Audit:
                 self._named[index] = 1
 
     def _queue(self) -> None:
-        """What has no index must be queued."""
+        """Check that each record without an index is queued."""
         for [queued] in self._snapshot.rows("queued", "SELECT commitment FROM queue"):
             if found := self._unplaced.pop(queued, None):  # type: ignore[call-overload]
                 self._report.queued += 1
@@ -107,7 +107,7 @@ class Audit:
 
 
 def _checked(listed: Listed, record: bytes, salt: bytes, stored: bytes) -> tuple[str | None, Erased]:
-    """What is wrong with a record by itself, and what it says is erased."""
+    """What is wrong with this record alone (None: nothing), and the records that it names as erased."""
     if commitment(salt, record) != stored:
         return "was changed: it is not what its commitment was made of", []
     try:

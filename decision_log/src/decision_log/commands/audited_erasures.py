@@ -1,4 +1,7 @@
-"""Checks the table of what is erased, which answers "erased" in place of "unknown", against the erasures of the log."""
+"""Check of the table of erased records against the erasures in the log.
+
+Reads use this table to distinguish erased records from unknown ones.
+"""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -16,7 +19,7 @@ _LAST = float("inf")
 
 
 class AuditedErasures:
-    """Each id that an erasure names is listed as erased by it, and no other id is listed."""
+    """Checks that the table lists each id that an erasure names, as erased by it, and no other id."""
 
     def __init__(self, snapshot: Snapshot, report: Report) -> None:
         self._snapshot = snapshot
@@ -24,7 +27,7 @@ class AuditedErasures:
         self._listed = 0
 
     def check(self, place: float, erasure: UUID, named: Iterable[UUID]) -> None:
-        """`place` is that of the erasure in the log."""
+        """Check the ids `named` by an erasure. `place` is the erasure's place in the log."""
         ids = set(named)
         listed = {row[0] for row in self._snapshot.all(_LISTED, list(ids), erasure)}
         self._listed += len(listed)
@@ -33,7 +36,7 @@ class AuditedErasures:
             self._report.found(place, f"{words} (of {len(missing):,} such records the first).")
 
     def check_others(self) -> None:
-        """After all erasures: what is listed beside what they name."""
+        """Report listed ids that no erasure names. Call it after `check` of all erasures."""
         [[count]] = self._snapshot.all(_COUNT)
         if (others := int(count) - self._listed) > 0:  # type: ignore[call-overload]
             unknown = self._snapshot.all(_UNKNOWN)

@@ -22,7 +22,7 @@ _UPPER_TILES = "SELECT level, number, hashes FROM tiles WHERE level > 0 ORDER BY
 def stored_checkpoints(
     snapshot: Snapshot, verifier: Verifier, witnesses: Sequence[Verifier], report: Report
 ) -> list[Checkpoint]:
-    """Those of the database that verify; the others are reported, and what is wrong as they are served."""
+    """The checkpoints in the database that verify. Reports the others, wrong cosignatures and a wrong order."""
     found: list[Checkpoint] = []
     largest = -1
     for size, note, served in snapshot.all(_CHECKPOINTS, verifier.name):
@@ -50,7 +50,7 @@ def stored_checkpoints(
 
 
 class AuditedTree:
-    """Holds the upper tiles only: those of the leaves are compared while the entries are read, side by side."""
+    """Checks the tree. It keeps only the upper tiles in memory: leaf tiles are compared while the entries are read."""
 
     def __init__(self, snapshot: Snapshot, report: Report, checkpoints: Sequence[Checkpoint]) -> None:
         self._snapshot = snapshot
@@ -90,7 +90,7 @@ class AuditedTree:
 
     def _compare(self, frontier: Frontier) -> None:
         if self._roots.pop(frontier.size, set()) - {frontier.root}:
-            # No entry is named here: the tiles and the records are compared next, and name their own.
+            # This finding names no entry: the comparisons of tiles and records, which follow, name theirs.
             self._report.found(
                 frontier.size, f"The entries below {frontier.size} are not those that the checkpoint was signed for."
             )
@@ -112,7 +112,7 @@ class AuditedTree:
             self._grow(level + 1, number, perfect_root(bytes(tile)))
 
     def _end(self, size: int, stored: Iterator[tuple[object, ...]]) -> None:
-        """What is left when the entries are: tiles and checkpoints of a larger tree, and the upper tiles."""
+        """Check the rest after the last entry: tiles and checkpoints of a larger tree, and the upper tiles."""
         for number, _ in stored:
             self._unexpected(Tile(0, number))  # type: ignore[arg-type]
         for level, number, hashes in self._snapshot.rows("upper_tiles", _UPPER_TILES):
@@ -131,7 +131,7 @@ class AuditedTree:
         self._report.found(_start(tile), f"{path(tile)} is a tile that the entries do not give.")
 
     def _name_differing(self) -> None:
-        """Entries and tiles differ. Where the tiles give the root that was signed, the entries are the changed ones."""
+        """Report where entries and tiles differ. If the tiles give the signed root, the entries were changed."""
         entries_changed = bool(self._differing) and self._tiles_are_signed()
         for index in self._differing:
             if entries_changed:
@@ -156,7 +156,7 @@ def _start(tile: Tile) -> int:
 
 
 def _first_difference(one: bytes, other: bytes) -> int:
-    """The position of the first hash in which two tiles differ; the length of the shorter where it is the other's beginning."""
+    """The position of the first hash that differs. If one tile is a prefix of the other: the number of its hashes."""
     places = range(min(len(one), len(other)) // SIZE)
     differing = (at for at in places if one[at * SIZE : (at + 1) * SIZE] != other[at * SIZE : (at + 1) * SIZE])
     return next(differing, len(places))

@@ -1,4 +1,4 @@
-"""Writes the log's tree into a folder, as the files that c2sp.org/tlog-tiles names: any static server can serve it."""
+"""Export of the log's tree as files of c2sp.org/tlog-tiles, which any static web server can serve."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ _BUNDLE = "SELECT commitment FROM leaves WHERE index >= %s AND index < %s ORDER 
 
 
 def export(connection: psycopg.Connection, folder: Path) -> int:
-    """The size of the exported tree. Full tiles that are there are left alone; the checkpoint is written last."""
+    """Export the tree and return its size. Keeps full tiles that exist already; writes the checkpoint last."""
     row = connection.execute(_CHECKPOINT).fetchone()
     if row is None:
         raise CommandFailed("The log has no checkpoint yet: run `python -m decision_log sequence`.")

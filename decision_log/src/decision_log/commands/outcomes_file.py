@@ -26,7 +26,7 @@ class Imported(NamedTuple):
 
 
 def parsed(file: Path) -> Iterator[tuple[int, Outcome | None]]:
-    """Line number and outcome; None where the line is none. Raises CommandFailed for a file that is no such CSV."""
+    """Yield line number and outcome, None for a malformed line. Raises CommandFailed unless it is a CSV of COLUMNS."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as content:
             rows = csv.DictReader(content)
@@ -53,7 +53,7 @@ def _outcome(row: dict[str, str]) -> Outcome | None:
 
 
 async def import_outcomes(file: Path, outcomes: Outcomes, advance: Callable[[int], None]) -> Imported:
-    """Safe to repeat: what is stored already is unchanged."""
+    """Import the outcomes of a file. Safe to repeat: an outcome that is stored already counts as unchanged."""
     lines = accepted = unchanged = 0
     refused: list[tuple[int, str]] = []
     batch: list[tuple[int, Outcome]] = []
@@ -74,7 +74,7 @@ async def import_outcomes(file: Path, outcomes: Outcomes, advance: Callable[[int
         if outcome is None:
             refused.append((line, "malformed"))
             continue
-        if len(batch) == MOST or outcome.decision_id in ids:  # an answer names a decision, so it is in a batch once
+        if len(batch) == MOST or outcome.decision_id in ids:  # refusals are by decision id: one outcome of it a batch
             await flush()
         ids.add(outcome.decision_id)
         batch.append((line, outcome))

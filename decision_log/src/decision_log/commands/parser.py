@@ -1,11 +1,11 @@
-"""How the commands are called."""
+"""The command line: commands, arguments and their help."""
 
 import argparse
 from pathlib import Path
 from uuid import UUID
 
 _EPILOG = """\
-The log is named by DECISION_LOG_DATABASE_URL (a role's URL) and DECISION_LOG_DIR (the folder of its key). Without them the
+DECISION_LOG_DATABASE_URL (with a role) and DECISION_LOG_DIR (the folder of the key) select the log. Without them the
 commands use the stack that runs on DATA_DIR (default: .data). DECISION_LOG_ORIGIN is the log's name (default:
 localhost/decisions). Exit codes: 0 done, 1 failed or not verified, 2 usage."""
 
@@ -32,8 +32,8 @@ def parser() -> argparse.ArgumentParser:
     command("migrate", "bring the schema and the roles up to date, as the owner of the database")
     command("new-key", "make the log's key in DECISION_LOG_DIR and print its verifier key")
     command("key", "print the verifier key, with which others verify proofs")
-    command("sequence", "put what is recorded into the tree and sign it, every second, as decision_sequencer")
-    command("checkpoint", "print the newest checkpoint; kept outside, it shows if the log is ever rewritten")
+    command("sequence", "add new records to the tree and sign it, every second, as decision_sequencer")
+    command("checkpoint", "print the newest checkpoint; a copy kept elsewhere reveals a later rewrite of the log")
     command("proof", "print the proof of a record (.tlog-proof)").add_argument("decision_id", type=_uuid)
     verifying = command("verify", "verify a record by its proof, offline: exit 0 or 1, and one sentence")
     verifying.add_argument("--record", type=Path, required=True, metavar="FILE", help="the record, byte for byte")

@@ -1,4 +1,4 @@
-"""What an audit has found."""
+"""The findings of an audit."""
 
 from dataclasses import dataclass, field
 
@@ -7,9 +7,9 @@ _MOST = 1_000
 
 @dataclass
 class Report:
-    """What was looked at, and what is wrong: (place in the order of the log, sentence), the first of all first.
+    """Counts of what was checked, and findings as (place in the order of the log, sentence), not sorted.
 
-    `wrong` holds the first 1,000 at least; `findings` counts all.
+    `wrong` holds at least the first 1,000 findings in the order of the log; `findings` counts all.
     """
 
     records: int = 0

@@ -1,4 +1,4 @@
-"""Verifies a proof offline: no database, no network, no folder of the log."""
+"""Offline verification of a proof, without the database, the network or the folder of the log."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from decision_log.tree.notes import NoteRefused, Verifier
 
 
 def verify(record: Path, proof: Path, key: str, witnesses: Sequence[str] = ()) -> str:
-    """One sentence on what is proved. Raises CommandFailed with one on why it is not."""
+    """Verify a proof and return a sentence that says what it proves. Raises CommandFailed if it does not verify."""
     try:
         document = record.read_bytes()
         parsed = tlog_proof.parsed(proof.read_bytes().decode())

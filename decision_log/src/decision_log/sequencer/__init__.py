@@ -1,1 +1,1 @@
-"""The one process that gives commitments their index, extends the tree and signs it. It sees no records."""
+"""The process that gives commitments their index, extends the tree and signs it. It cannot read records."""

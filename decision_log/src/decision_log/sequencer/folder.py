@@ -1,9 +1,9 @@
 """The folder of the sequencer: the private key, the verifier key, and the last checkpoint that was signed.
 
-| file         | what                                                                        |
+| file         | content                                                                     |
 |--------------|-----------------------------------------------------------------------------|
 | key          | the private key, mode 0600                                                  |
-| verifier-key | what others verify with; anyone may read it                                 |
+| verifier-key | the public key for verification; anyone may read it                         |
 | last-signed  | the newest checkpoint that was ever signed, on disk before it is published  |
 | lock         | locked by the process that signs                                            |
 """
@@ -27,7 +27,7 @@ class Folder:
         self.last_signed = path / "last-signed"
 
     def signer(self, origin: str) -> Signer:
-        """The key, where no one else can read it and it is that of `origin`. Raises CannotSign."""
+        """The key of `origin`. Raises CannotSign if it is missing, damaged, of another origin or readable by others."""
         try:
             mode = self.key.stat().st_mode
             text = self.key.read_text()
@@ -37,7 +37,7 @@ class Folder:
                 "or name its folder with DECISION_LOG_DIR."
             ) from error
         if stat.S_IMODE(mode) & 0o077:
-            raise CannotSign(f"The key {self.key} can be read by others: `chmod 600` it, and think of it as known.")
+            raise CannotSign(f"The key {self.key} can be read by others: `chmod 600` it, and treat it as compromised.")
         try:
             signer = Signer.parsed(text)
         except (NoteRefused, ValueError) as error:
@@ -47,7 +47,7 @@ class Folder:
         return signer
 
     def verifier(self) -> Verifier:
-        """The verifier key. Raises CannotSign."""
+        """The verifier key. Raises CannotSign if it is missing or damaged."""
         try:
             return Verifier.parsed(self.verifier_key.read_text())
         except OSError as error:
@@ -58,7 +58,7 @@ class Folder:
             raise CannotSign(f"The verifier key {self.verifier_key} is damaged.") from error
 
     def make_key(self, origin: str) -> Verifier:
-        """A key for `origin`. One of another origin is put aside with what it signed last. Raises CannotSign."""
+        """Make a key for `origin`. Renames a key of another origin and its last checkpoint. Raises CannotSign."""
         try:
             signer = Signer.generated(origin)
         except NoteRefused as error:
@@ -77,7 +77,7 @@ class Folder:
         if not self.key.exists():
             if self.last_signed.exists():
                 raise CannotSign(
-                    f"{self.path} holds what a key signed that is gone: bring it back, or name a new folder."
+                    f"{self.path} holds a checkpoint, but not the key that signed it: restore it, or name a new folder."
                 )
             return
         old = self.verifier()
@@ -88,7 +88,7 @@ class Folder:
                 file.rename(file.with_name(f"{file.name}.{old.key_id.hex()}"))
 
     def last(self) -> str | None:
-        """The note that was signed last; None: nothing was ever signed. Raises CannotSign."""
+        """The note that was signed last; None if nothing was ever signed. Raises CannotSign if it cannot be read."""
         try:
             return self.last_signed.read_text()
         except FileNotFoundError:
@@ -97,7 +97,7 @@ class Folder:
             raise CannotSign(f"{self.last_signed} cannot be read.") from error
 
     def keep(self, note: str) -> None:
-        """Remember `note` as signed; it is on disk when this returns. Raises CannotSign."""
+        """Store `note` as the last signed one; it is on disk when this returns. Raises CannotSign if that fails."""
         try:
             self._replace(self.last_signed, note, 0o644)
         except OSError as error:
@@ -119,7 +119,7 @@ class Folder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder. Raises CannotSign where another process does."""
+        """Hold the lock of the folder. Raises FolderTaken if another process holds it."""
         with (self.path / "lock").open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -129,4 +129,4 @@ class Folder:
 
 
 class FolderTaken(CannotSign):
-    """Another process signs with this folder."""
+    """Another process holds the lock of the folder."""

@@ -1,4 +1,4 @@
-"""The sequencer's loop: waits for its turn, works, and stands by when the database is away."""
+"""The sequencer's loop: waits for its locks, works, and waits when the database is unavailable."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ _STAND_BY_SECONDS = 1.0
 
 
 def sequence(settings: Settings, say: Callable[[str], None], stop: threading.Event) -> None:
-    """Work until `stop`. Several may run: one works, the others stand by. Raises CannotSign and CommandFailed."""
+    """Work until `stop` is set. If several run, one works and the others stand by. Raises CannotSign, CommandFailed."""
     folder = Folder(settings.folder())
     signer = folder.signer(settings.log_origin())
     with _our_turn(folder, say, stop), _witnesses(settings, signer, say) as witnesses:
@@ -31,7 +31,7 @@ def sequence(settings: Settings, say: Callable[[str], None], stop: threading.Eve
                         connection, Sequencer(TreeStore(connection), folder, signer), settings, (witnesses, say, stop)
                     )
             except (psycopg.OperationalError, psycopg.errors.UndefinedTable, CommandFailed) as error:
-                say(f"the database is away or not set up ({type(error).__name__}): trying again")
+                say(f"the database is unavailable or not set up ({type(error).__name__}): trying again")
                 stop.wait(_STAND_BY_SECONDS)
 
 
@@ -62,16 +62,17 @@ def _work(connection: psycopg.Connection, sequencer: Sequencer, settings: Settin
 
 
 def pause(taken: int, took: float, interval: float) -> float:
-    """Seconds until the next step, of one that took so many entries and so long.
+    """Seconds until the next step, after a step that took `taken` entries in `took` seconds.
 
-    Only after a full step there is more for certain. What came meanwhile waits: a busy log is not to be signed all the time.
+    The next step follows at once only after a full one, because then more entries certainly wait. Entries that came
+    during the step wait for the interval, so that a busy log is not signed all the time.
     """
     return 0.0 if taken == MOST_AT_ONCE else max(0.0, interval - took)
 
 
 @contextmanager
 def _our_turn(folder: Folder, say: Callable[[str], None], stop: threading.Event) -> Iterator[None]:
-    """Hold the folder; stand by while another process does."""
+    """Hold the lock of the folder; stand by while another process holds it."""
     waits = False
     while not stop.is_set():
         try:

@@ -1,10 +1,10 @@
-"""One step of the sequencer: check, integrate, sign, publish. Each can be the last one before a crash.
+"""One step of the sequencer: check, integrate, sign, publish. A crash is safe at any point.
 
-A tree is signed when it extends the one that was signed last, and what was signed is on disk before anyone sees it:
+A tree is signed only if it extends the one that was signed last. A checkpoint is on disk before it is published:
 
-1. integrate: queue -> leaves and tiles, in one transaction. A crash before it ends leaves the queue as it was.
+1. integrate: move the queue to leaves and tiles, in one transaction. A crash before its end leaves the queue unchanged.
 2. sign: the checkpoint replaces `last-signed`. A crash before it leaves a tree that the next start signs.
-3. publish: the checkpoint is a row. A crash before it leaves a `last-signed` that the next start publishes.
+3. publish: insert the checkpoint as a row. A crash before it leaves a `last-signed` that the next start publishes.
 """
 
 from decision_log.errors import CannotSign
@@ -22,7 +22,7 @@ _NEW_ORIGIN = (
 
 
 class Sequencer:
-    """Works on behalf of one origin. The caller holds the lock of the folder and that of the database."""
+    """The sequencer of one origin. The caller holds the locks of the folder and of the database."""
 
     def __init__(self, store: TreeStore, folder: Folder, signer: Signer) -> None:
         self._store = store
@@ -43,11 +43,11 @@ class Sequencer:
         except NoteRefused as error:
             raise CannotSign(
                 f"The log's last checkpoint does not verify with the key in {self._folder.path} ({error}): "
-                "bring back the key that signed it."
+                "restore the key that signed it."
             ) from error
 
     def step(self) -> int:
-        """Bring what is queued into a published checkpoint, and return how many entries that were. Raises CannotSign."""
+        """Publish a checkpoint that covers the queued entries. Return their number. Raises CannotSign."""
         self.recover()
         if not self._store.queued():
             return 0
@@ -56,7 +56,7 @@ class Sequencer:
         return count
 
     def recover(self) -> None:
-        """Sign and publish what the tree holds and no checkpoint covers: after a crash, at the first start, at each step."""
+        """Sign and publish the entries that no checkpoint covers: after a crash, at the first start, in each step."""
         published = self._store.published(self._origin)
         if self._last is None:
             if published is not None:
@@ -81,7 +81,7 @@ class Sequencer:
             self.publish()
 
     def _check(self, last: Checkpoint, size: int) -> bytes:
-        """The root of the tree at `size`, which extends the one that was signed last. Raises CannotSign."""
+        """The root of the tree at `size`. Raises CannotSign if this tree does not extend the one signed last."""
         if self._store.size() < last.size:
             raise CannotSign(
                 f"The database holds a tree of {self._store.size()} entries, and this log has signed one of {last.size}: "

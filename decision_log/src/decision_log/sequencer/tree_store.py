@@ -1,4 +1,4 @@
-"""The tree in PostgreSQL, as the sequencer reads and extends it."""
+"""The sequencer's access to the tree in PostgreSQL."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -12,8 +12,8 @@ from decision_log.tree.tiles import Range, Tile, TileMissing, edge, extended, ne
 LOCK = 0x6465_6369_7367
 MOST_AT_ONCE = 16_384
 
-# A transaction of one snapshot: all its statements see the same rows of the queue. One that is committed later with a smaller
-# id comes next time. No statement joins the queue, whose statistics are never those of the moment.
+# One snapshot for the transaction: all statements see the same rows of the queue. A row with a smaller id that is
+# committed later is taken by the next step. No statement joins the queue, because its statistics are always outdated.
 _ONE_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 _QUEUED = """
     SELECT max(id), string_agg(commitment, '' ORDER BY id) FROM (SELECT id, commitment FROM queue ORDER BY id LIMIT %s) AS oldest
@@ -23,7 +23,7 @@ _ADD_LEAVES = """
     SELECT %s - 1 + row_number() OVER (ORDER BY id), commitment FROM queue WHERE id <= %s
 """
 _TAKE = "DELETE FROM queue WHERE id <= %s"
-# An entry is in the log once. This is rare, and may take its time.
+# Remove queued entries that are in the log or in the queue already. This is rare and may be slow.
 _DROP_KNOWN = """
     DELETE FROM queue WHERE EXISTS (SELECT FROM leaves WHERE leaves.commitment = queue.commitment)
         OR EXISTS (SELECT FROM queue AS earlier WHERE earlier.commitment = queue.commitment AND earlier.id < queue.id)
@@ -48,13 +48,13 @@ class Published(NamedTuple):
 
 
 class TreeStore:
-    """`connection` is in autocommit mode."""
+    """Reads and extends the tree. `connection` is in autocommit mode."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
 
     def lock(self) -> bool:
-        """Take the lock that lets one sequencer work; held until the connection ends."""
+        """Try to take the sequencer's lock of the database, until the connection ends. Return whether it is held."""
         [taken] = self._connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone() or [False]
         return bool(taken)
 
@@ -66,7 +66,7 @@ class TreeStore:
         return self._connection.execute("SELECT FROM queue LIMIT 1").fetchone() is not None
 
     def published(self, origin: str) -> Published | None:
-        """The newest checkpoint of a log."""
+        """The newest checkpoint of a log; None if it has none."""
         sql = "SELECT id, size, note FROM checkpoints WHERE origin = %s ORDER BY size DESC LIMIT 1"
         row = self._connection.execute(sql, [origin]).fetchone()
         return Published(*row) if row else None
@@ -79,7 +79,7 @@ class TreeStore:
         self._connection.execute(sql, [checkpoint, witness, line])
 
     def integrate(self, most: int = MOST_AT_ONCE) -> int:
-        """Give what is queued its index, extend the tiles, and return how many entries that were: one transaction."""
+        """Give queued entries their index and extend the tiles, in one transaction. Return the number of entries."""
         try:
             return self._integrated(most)
         except psycopg.errors.UniqueViolation:
@@ -101,7 +101,7 @@ class TreeStore:
         return len(hashes)
 
     def hashes(self, ranges: Sequence[Range]) -> list[bytes]:
-        """The tree's hashes over ranges of leaves. Raises CannotSign where a tile is gone."""
+        """The tree's hashes over ranges of leaves. Raises CannotSign if a tile is missing or too short."""
         tiles = self._tiles(needed(ranges))
         try:
             return [range_hash(each, tiles) for each in ranges]

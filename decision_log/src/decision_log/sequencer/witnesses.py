@@ -1,4 +1,4 @@
-"""Witnesses (c2sp.org/tlog-witness): each cosigns checkpoints, on a thread of its own that delays nothing."""
+"""Witnesses (c2sp.org/tlog-witness) cosign checkpoints. Each has its own thread, so that it delays nothing else."""
 
 import threading
 from collections.abc import Callable
@@ -20,11 +20,11 @@ _MOST_DIGITS = 18
 
 
 class WitnessFailed(Exception):
-    """The witness did not cosign. The message says why."""
+    """The witness did not cosign. The message is the reason."""
 
 
 class Witness:
-    """One witness. `ask` sends a request and returns the answer; it knows the size that it cosigned last."""
+    """The client of one witness. It remembers the size of the tree that the witness cosigned last."""
 
     def __init__(self, url: str, verifier: Verifier, client: httpx.Client) -> None:
         self.verifier = verifier
@@ -33,7 +33,7 @@ class Witness:
         self._cosigned = 0
 
     def ask(self, note: str, store: TreeStore) -> str:
-        """The signature lines by which the witness cosigns the checkpoint. Raises WitnessFailed."""
+        """Ask the witness to cosign the checkpoint, and return its signature line. Raises WitnessFailed."""
         text, _ = split(note)
         size = parsed(text).size
         self._cosigned = min(self._cosigned, size)
@@ -51,7 +51,7 @@ class Witness:
         try:
             lines = valid_lines(text, answer, self.verifier)
         except NoteRefused as error:
-            raise WitnessFailed("what it answered are no signature lines") from error
+            raise WitnessFailed("its answer does not consist of signature lines") from error
         if not lines:
             raise WitnessFailed("its cosignature does not verify")
         self._cosigned = size
@@ -71,11 +71,11 @@ class Witness:
         except httpx.HTTPError as error:
             raise WitnessFailed(f"it cannot be reached ({type(error).__name__})") from error
         except UnicodeDecodeError as error:
-            raise WitnessFailed("its answer is no text") from error
+            raise WitnessFailed("its answer is not text") from error
 
 
 class WitnessThread(threading.Thread):
-    """Submits the newest checkpoint whenever there is a new one, on a database connection of its own."""
+    """Submits the newest checkpoint to one witness after each change, on its own database connection."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class WitnessThread(threading.Thread):
                 done = self._turn(witness, done)
 
     def _turn(self, witness: Witness, done: int) -> int:
-        """Submit the newest checkpoint, where it is another than `done`; the id of the one that is cosigned."""
+        """Submit the newest checkpoint unless its id is `done`. Return the id of the newest cosigned checkpoint."""
         try:
             with closing(self._connect()) as connection:
                 store = TreeStore(connection)

@@ -1,1 +1,1 @@
-"""Records, outcomes and the tree in PostgreSQL, for the process that decides: every statement that it runs."""
+"""A service's access to records, outcomes and the tree in PostgreSQL: every SQL statement that it runs."""

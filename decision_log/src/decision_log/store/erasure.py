@@ -1,4 +1,4 @@
-"""Erasure of records that are older than the retention. An erasure is itself a record of the log."""
+"""Erasure of records that are older than the retention period. An erasure is itself a record of the log."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,10 +11,10 @@ from decision_log.entries import Listed, sealed, uuid7
 from decision_log.store.postgres import Database
 
 _AT_ONCE = 1_000
-"""Decisions that one erasure names, at most."""
+"""Maximum number of decisions in one erasure, not counting their reviews."""
 _LOCK = 0x6465_6369_7366
 
-# Decisions that are due with their reviews. One of them without an index yet: the whole decision waits for it.
+# Decisions that are due, with their reviews. A decision waits until it and all its reviews have an index in the log.
 _DUE = """
     WITH due AS (
         SELECT decision_id, commitment FROM records AS r
@@ -32,7 +32,7 @@ _DUE = """
 _DUE_OF_CLIENT = _DUE.format(whose="AND client_id = $3")
 _DUE_OF_ALL = _DUE.format(whose="")
 
-# When they were decided stays: it is the place of a list that a page ended at.
+# Keep `decided_at`: a list can continue after an erased record at which a page ended.
 _ERASE = """
     WITH gone AS (DELETE FROM records WHERE decision_id = ANY ($1::uuid[]) RETURNING decision_id, decided_at)
     INSERT INTO erasures (decision_id, erased_by, decided_at) SELECT decision_id, $2, decided_at FROM gone
@@ -48,7 +48,7 @@ _REMAINING = """
 
 
 class Remaining(NamedTuple):
-    """What an erasure left of a client: `newest` is when the youngest remaining decision was made."""
+    """The result of erasing a client: records erased, decisions that remain, and the time of the newest of those."""
 
     erased: int
     remaining: int
@@ -56,7 +56,7 @@ class Remaining(NamedTuple):
 
 
 class Erasure:
-    """Removes records and salts as a role of its own. Every method raises LogUnavailable."""
+    """Removes records and salts, as the role decision_eraser. Every method raises LogUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -72,12 +72,12 @@ class Erasure:
         return Remaining(erased, row["count"], row["newest"])
 
     async def some(self, older_than: datetime, caller: str | None, deadline: float | None = None) -> int:
-        """Erase up to 1,000 decisions of anyone, and say how many records that were; 0: there are no more."""
+        """Erase up to 1,000 decisions of any clients. Return the number of records erased; 0 if no more are due."""
         return await self._erased(_DUE_OF_ALL, (older_than, _AT_ONCE), caller, deadline)
 
     async def _erased(self, due: str, arguments: tuple[object, ...], caller: str | None, deadline: float | None) -> int:
         async def work(connection: asyncpg.Connection) -> int:
-            # A statement of its own: the next one sees what the erasure before has left.
+            # Lock in a separate statement, so that the next one sees the result of the erasure that held the lock.
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
             rows = await connection.fetch(due, *arguments)
             if rows:
@@ -86,7 +86,7 @@ class Erasure:
 
         try:
             return await self._database.write(work, deadline)
-        except asyncpg.ForeignKeyViolationError:  # a review came between the statements
+        except asyncpg.ForeignKeyViolationError:  # a review was recorded between the two statements
             return await self._database.write(work, deadline)
 
 

@@ -1,4 +1,4 @@
-"""Reads the tree: checkpoint, tiles and bundles as c2sp.org/tlog-tiles serves them, and proofs of records."""
+"""Reads of the tree: checkpoint, tiles and entry bundles in the form of c2sp.org/tlog-tiles, and proofs of records."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from decision_log.tree.notes import split
 from decision_log.tree.tiles import ENTRIES, WIDTH, Address, Tile, address, needed, range_hash
 from decision_log.tree.tlog_proof import Proof
 
-# A checkpoint as it is served: with the cosignatures that witnesses have given.
+# A checkpoint is served together with the cosignatures of its witnesses.
 NOTE = (
     """note || coalesce((SELECT string_agg(line, '' ORDER BY witness) FROM cosignatures WHERE checkpoint = c.id), '')"""
 )
@@ -38,7 +38,7 @@ _PLACE = """
 
 
 class Resource(NamedTuple):
-    """What is served at a path of the log."""
+    """A response at a path of the log."""
 
     body: bytes
     content_type: str
@@ -47,19 +47,20 @@ class Resource(NamedTuple):
 
 @dataclass(frozen=True)
 class NotSequenced:
-    """The record is stored, and no checkpoint covers it yet."""
+    """The record is stored, but no checkpoint covers it yet."""
 
 
 class LogTree:
-    """Every method raises LogUnavailable; `deadline` is a time of the running loop."""
+    """Reads the tree. Every method raises LogUnavailable. `deadline` is in the time of the running event loop."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def resource(self, path: str, deadline: float | None = None) -> Resource | None:
-        """What is at `path` below the log's prefix: `checkpoint`, `tile/<L>/<N>[.p/<W>]`, `tile/entries/<N>[.p/<W>]`.
+        """The resource at `path` below the log's prefix.
 
-        None (404) where the path is not the one spelling of a resource, or the tree does not reach so far.
+        `path` is `checkpoint`, `tile/<L>/<N>[.p/<W>]` or `tile/entries/<N>[.p/<W>]`. None (404) if it is not the
+        canonical path of a resource, or the tree is not large enough.
         """
         if path == "checkpoint":
             note = await self.checkpoint(deadline)
@@ -87,10 +88,10 @@ class LogTree:
         return body if len(body) == wanted.width * SIZE else None
 
     async def proof(self, decision_id: UUID, deadline: float | None = None) -> str | NotSequenced | Erased | None:
-        """The text of a `.tlog-proof` of the record, whose extra data is its salt; None: never recorded.
+        """The text of the record's `.tlog-proof`, with the salt as extra data; None if it was never recorded.
 
-        The checkpoint is the newest one that a witness has cosigned, where that covers the record, else the newest.
-        Raises TileMissing where the tree in the database has a gap, which `audit` names.
+        The checkpoint is the newest one with a cosignature if that covers the record, otherwise the newest one.
+        Raises TileMissing if the tree in the database has a gap. The command `audit` then names it.
         """
 
         async def work(connection: asyncpg.Connection) -> str | NotSequenced | Erased | None:
@@ -116,7 +117,7 @@ class LogTree:
 
 
 def bundle(entries: Iterable[bytes]) -> bytes:
-    """A bundle of entries: each after its length in two bytes."""
+    """An entry bundle: each entry is preceded by its length in two bytes."""
     return b"".join(len(entry).to_bytes(2) + entry for entry in entries)
 
 

@@ -1,4 +1,4 @@
-"""Outcomes: what was observed of decisions. Rows are added only; the newest `observed_at` of a decision holds."""
+"""Outcomes that were observed after decisions. Rows are only added; the newest `observed_at` of a decision counts."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,9 +10,9 @@ import asyncpg
 from decision_log.store.postgres import Database
 
 MOST = 1_000
-"""Outcomes of one call."""
+"""Maximum number of outcomes in one call."""
 
-# What cannot be taken, by the position in the call. NULL: nothing speaks against it.
+# The reason to refuse each outcome, in the order of the call; NULL if it can be stored.
 _JUDGE = """
     SELECT CASE WHEN r.decision_id IS NULL THEN 'unknown' WHEN given.observed_at > now() THEN 'in_future'
                 WHEN given.observed_at < r.decided_at THEN 'before_decision' END
@@ -20,7 +20,7 @@ _JUDGE = """
       LEFT JOIN records AS r ON r.decision_id = given.decision_id AND r.kind = 'decision'
      ORDER BY position
 """
-# In the order of the keys, so that two calls with the same outcomes do not wait for each other in a circle.
+# Insert in the order of the keys, so that two calls with the same outcomes cannot deadlock.
 _ADD = """
     INSERT INTO outcomes (decision_id, observed_at, defaulted)
     SELECT decision_id, observed_at, defaulted FROM unnest($1::uuid[], $2::timestamptz[], $3::boolean[])
@@ -35,7 +35,7 @@ _STORED = """
 
 
 class Outcome(NamedTuple):
-    """`observed_at` has a zone."""
+    """The outcome of one decision. `observed_at` has a time zone."""
 
     decision_id: UUID
     observed_at: datetime
@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """`conflict`: of this decision and instant the opposite is stored."""
+    """An outcome that was not stored. `conflict`: the opposite is stored for this decision and `observed_at`."""
 
     decision_id: UUID
     reason: Literal["before_decision", "in_future", "conflict"]
@@ -61,14 +61,14 @@ class Outcomes:
         self._database = database
 
     async def add(self, outcomes: Sequence[Outcome], deadline: float | None = None) -> Taken:
-        """Store those that can be taken, in one transaction. Safe to repeat. Raises LogUnavailable."""
+        """Store the outcomes that are valid, in one transaction. Safe to repeat. Raises LogUnavailable."""
 
         async def work(connection: asyncpg.Connection) -> Taken:
             return await _added(connection, outcomes)
 
         try:
             return await self._database.write(work, deadline)
-        except asyncpg.ForeignKeyViolationError:  # erased between the two statements: it is unknown by now
+        except asyncpg.ForeignKeyViolationError:  # a decision was erased between the two statements: now it is unknown
             return await self._database.write(work, deadline)
 
 

@@ -1,4 +1,4 @@
-"""The door to PostgreSQL: how connections are opened, and what the driver's faults mean to a caller."""
+"""Connections to PostgreSQL, and the translation of driver errors into LogUnavailable."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,7 +15,7 @@ T = TypeVar("T")
 FAULTS = (
     OSError,
     TimeoutError,
-    pgproto.BufferError,  # what comes is not the protocol
+    pgproto.BufferError,  # the bytes received do not follow the protocol
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -30,24 +30,24 @@ FAULTS = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-"""What the driver raises when PostgreSQL is away, restarts, refuses, is full, is not set up yet, or takes too long."""
+"""Driver errors if PostgreSQL is unavailable, restarts, refuses, is full, is not set up yet, or takes too long."""
 
 LOST = (
     ConnectionError,
-    FileNotFoundError,  # the socket of a server that restarts
+    FileNotFoundError,  # a server that restarts has no socket file for a moment
     pgproto.BufferError,
-    asyncpg.InternalClientError,  # the driver reads the server's last words after it has been asked for more
+    asyncpg.InternalClientError,  # the driver got the server's closing message after the next query was started
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
-    asyncpg.InterfaceError,  # a connection that has been closed meanwhile
+    asyncpg.InterfaceError,  # the connection was closed in the meantime
 )
-"""Those of them that say that this connection has ended, not that there is no other."""
+"""Those of FAULTS that mean only that this connection ended: a new connection may work."""
 
 
 class Source(NamedTuple):
-    """A database as one role. `timeout_seconds` is the longest wait for one answer."""
+    """A database and the role to use. `timeout_seconds` is the longest wait for one answer."""
 
     url: str
     password: str | None = None
@@ -64,7 +64,10 @@ async def connected(source: Source, application: str) -> asyncpg.Connection:
 
 
 class Database:
-    """A pool of connections. Raises LogUnavailable when PostgreSQL cannot answer by the deadline (a loop time)."""
+    """A connection pool. Raises LogUnavailable if PostgreSQL does not answer by the deadline, an event loop time.
+
+    `retries` counts reads that were repeated on a new connection.
+    """
 
     def __init__(self, pool: asyncpg.Pool, timeout_seconds: float) -> None:
         self._pool = pool
@@ -72,11 +75,11 @@ class Database:
         self.retries = 0
 
     async def read(self, work: Callable[[asyncpg.Connection], Awaitable[T]], deadline: float | None) -> T:
-        """What `work` reads; once more on a new connection where the first one ended."""
+        """Run `work`, which only reads. Retry once on a new connection if the first one ended."""
         return await self._done(work, deadline, again=True)
 
     async def write(self, work: Callable[[asyncpg.Connection], Awaitable[T]], deadline: float | None) -> T:
-        """What `work` does in one transaction. It may have been done where the connection ended before the answer."""
+        """Run `work` in one transaction, without retry. If the connection ends, it may have been committed."""
 
         async def whole(connection: asyncpg.Connection) -> T:
             async with connection.transaction():
@@ -103,7 +106,7 @@ class Database:
                     if not again:
                         raise
                     self.retries += 1
-                    await self._pool.expire_connections()  # the others will have ended, too
+                    await self._pool.expire_connections()  # the other connections have probably ended, too
                     return await self._once(work)
         except FAULTS as fault:
             raise LogUnavailable(type(fault).__name__) from fault
@@ -115,7 +118,7 @@ class Database:
 
 @asynccontextmanager
 async def open_database(source: Source, connections: int) -> AsyncIterator[Database]:
-    """A pool that connects when there is something to ask."""
+    """Open a pool without connecting: it opens a connection for the first request that needs one."""
     pool = asyncpg.create_pool(
         source.url,
         password=source.password,

@@ -1,7 +1,8 @@
-"""Records before the answer leaves: entries that are ready together are committed together.
+"""The recorder commits entries before the answer is sent. Concurrent callers share a transaction (group commit).
 
-While a group is flushed, the next gathers, and leaves when that one is back: the more callers, the larger the groups, and
-the fewer flushes. The other connection is for a group that is full, or that would wait for long. An idle log adds no wait.
+While one group is written, the next one gathers, and is written when the first is committed. So more callers make
+larger groups, not more flushes to disk. The second connection takes a group that is full or has gathered for 10 ms. If
+no group is being written, entries do not wait.
 """
 
 import asyncio
@@ -19,12 +20,12 @@ from decision_log.store.postgres import FAULTS, LOST, Source, connected
 
 CONNECTIONS = 2
 _GROUP = 1_000
-"""Entries after which a group takes no further caller. The entries of one caller are never parted."""
+"""Entries after which a group takes no further caller. The entries of one call stay in one group."""
 _PATIENCE_SECONDS = 0.01
-"""How long a group gathers at most while another is flushed, so that a thousand entries do not keep a single one waiting."""
+"""Maximum time that a group gathers while another one is written, so that one entry does not wait for a thousand."""
 _MOST_WAITING = 20_000
 _PAUSES = (0.0, 0.05, 0.2)
-"""Seconds before a group is written again. A server that restarts may end the new connection, too."""
+"""Seconds before each retry of a group. Several, because a server that restarts may end the new connection, too."""
 _IN_DOUBT = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
 
 _TYPES = ["uuid", "text", "timestamptz", "bigint", "text", "integer", "text", "text", "uuid", "bytea", "bytea", "bytea"]
@@ -32,13 +33,13 @@ _COLUMNS = "decision_id, kind, decided_at, client_id, decision, score, model_ver
 _ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_TYPES, 1))
 _GIVEN = f"SELECT {_COLUMNS} FROM unnest({_ARRAYS}) AS given ({_COLUMNS})"  # noqa: S608 -- names of our own
 
-# Records of a group, and their commitments for the sequencer. Nothing is stored where one of the ids is known.
+# Store the records of a group, and queue their commitments for the sequencer. Stores nothing if one of the ids exists.
 _RECORD = f"""
     WITH written AS (INSERT INTO records ({_COLUMNS}) {_GIVEN} RETURNING commitment)
     INSERT INTO queue (commitment) SELECT commitment FROM written
 """  # noqa: S608
 
-# The same for one caller whose entries may have been recorded: those that were are left alone.
+# The same for one call whose entries may be recorded already: those are left unchanged.
 _RECORD_MISSING = f"""
     WITH written AS (INSERT INTO records ({_COLUMNS}) {_GIVEN} ON CONFLICT (decision_id) DO NOTHING RETURNING commitment)
     INSERT INTO queue (commitment) SELECT commitment FROM written
@@ -57,7 +58,7 @@ class _Call(NamedTuple):
 
 
 class Recorder:
-    """Writes entries. `retries` counts groups that were written again after their connection had ended."""
+    """Writes entries. `retries` counts attempts to write a group again after its connection had ended."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -72,11 +73,11 @@ class Recorder:
         self.retries = 0
 
     async def record(self, entries: Sequence[Entry], deadline: float | None = None) -> None:
-        """Return when all of `entries` are committed. None of them is where this raises, except as LogUnavailable says.
+        """Return when all of `entries` are committed.
 
-        `deadline` is a time of the running loop, at which this gives up with LogUnavailable; so it does when the database
-        is away, full, or slower than the source's timeout. After LogUnavailable the entries may have been recorded all the
-        same: to record the same ones again is safe. Raises AlreadyRecorded and EntryRefused, too.
+        Raises LogUnavailable at `deadline` (a time of the running event loop), and if the database is unavailable, full
+        or slower than the source's timeout. The entries may be committed nevertheless, and it is safe to record the
+        same entries again. Raises AlreadyRecorded and EntryRefused: then none of the entries is recorded.
         """
         if not entries:
             return
@@ -89,7 +90,7 @@ class Recorder:
         self._waiting_entries += len(entries)
         if self._scheduled is None:
             if not self._in_flight or self._waiting_entries >= _GROUP:
-                # What arrives in the same turn of the loop shares the group.
+                # Calls of the same event loop iteration share the group.
                 self._scheduled = loop.call_soon(self._depart)
             else:
                 self._scheduled = loop.call_later(_PATIENCE_SECONDS, self._depart)
@@ -98,18 +99,18 @@ class Recorder:
         await call.done
 
     def _first_loop(self) -> asyncio.AbstractEventLoop:
-        self._loop = asyncio.get_running_loop()  # once: each time it costs a system call
+        self._loop = asyncio.get_running_loop()  # kept, because each call of it costs a system call
         return self._loop
 
     def _sweep_at(self, when: float) -> None:
-        # One timer for all calls: most have the same time to wait.
+        # One timer serves all calls, because most have the same timeout.
         if self._sweeping is not None:
             self._sweeping.cancel()
         self._next_sweep = when
         self._sweeping = (self._loop or self._first_loop()).call_at(when, self._sweep)
 
     def _sweep(self) -> None:
-        """End the wait of the calls whose deadline has passed."""
+        """Fail the calls whose deadline has passed."""
         self._sweeping, self._next_sweep = None, inf
         now = (self._loop or self._first_loop()).time()
         open_calls = [
@@ -139,7 +140,7 @@ class Recorder:
             self._depart()
 
     def _next_group(self) -> list[_Call]:
-        """The calls that have waited longest; those that gave up are forgotten."""
+        """Take the calls that have waited longest. Calls that have failed already are dropped."""
         group: list[_Call] = []
         count = taken = 0
         for call in self._waiting:
@@ -170,7 +171,7 @@ class Recorder:
             self._idle.append(link.connection)
 
     async def _write_again(self, link: "_Link", group: list[_Call]) -> None:
-        """Write; retry immediately where the connection has ended, then twice after a pause."""
+        """Write a group. If the connection ends, retry immediately, then twice after a pause."""
         for pause in _PAUSES:
             try:
                 await self._write(link, group)
@@ -187,7 +188,7 @@ class Recorder:
         try:
             await connection.execute(_RECORD, *_arrays([entry for call in group for entry in call.entries]))
         except _IN_DOUBT:
-            # Nothing of the group is stored. Find out whose entries are at fault: the others are to be served.
+            # Nothing of the group is stored. Write each call alone, so that a wrong entry fails only its own call.
             for call in group:
                 await self._write_alone(connection, call)
         else:
@@ -209,7 +210,7 @@ class Recorder:
             _succeed(call.done)
 
     async def warm(self) -> None:
-        """Open the connections. Where PostgreSQL is away, the first entries will open them."""
+        """Open the connections. If PostgreSQL is unavailable, the first entries open them later."""
         idle, self._idle = self._idle, []
         for connection in idle:
             link = _Link(self._source, connection)
@@ -218,7 +219,7 @@ class Recorder:
             self._idle.append(link.connection)
 
     async def close(self) -> None:
-        """Wait for what is in flight, and close the connections."""
+        """Wait for the groups in flight, then close the connections."""
         if self._sweeping is not None:
             self._sweeping.cancel()
         if self._in_flight:
@@ -232,7 +233,7 @@ class Recorder:
 
 
 class _Link:
-    """One of the recorder's connections, opened when it is needed."""
+    """One of the recorder's connections, opened on demand."""
 
     def __init__(self, source: Source, connection: asyncpg.Connection | None) -> None:
         self._source = source

@@ -1,4 +1,4 @@
-"""Reads records: one, a list, counts by day, the reviews of a decision."""
+"""Reads of records: one, a list, counts by day, the reviews of a decision."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _LIST = f"""
      ORDER BY decided_at DESC, decision_id DESC LIMIT $8
 """  # noqa: S608 -- names of our own
 
-# Null for what was erased before this was kept.
+# NULL for records that were erased before `erasures` had this column.
 _DECIDED = """
     SELECT decided_at FROM records WHERE decision_id = $1
     UNION ALL SELECT decided_at FROM erasures WHERE decision_id = $1
@@ -48,13 +48,13 @@ MOST_LISTED = 1_000
 
 @dataclass(frozen=True)
 class Erased:
-    """The record was here and is erased; `by` is the id of the erasure, a record of the log."""
+    """The record existed and was erased. `by` is the id of the erasure, which is a record of the log."""
 
     by: UUID
 
 
 class Query(NamedTuple):
-    """Which records to list; None does not restrict. `start` <= decided_at < `end`; `before` is the id that a page ended with."""
+    """Which records to list; None does not restrict. `start` <= decided_at < `end`. `before`: the last id of a page."""
 
     client_id: int | None = None
     decision: str | None = None
@@ -66,7 +66,7 @@ class Query(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Newest first. `next_before` continues the list; None: there are no more."""
+    """A page of a list, newest first. `next_before` is the `before` of the next page; None if there is none."""
 
     records: Sequence[Listed]
     next_before: UUID | None
@@ -81,13 +81,13 @@ class DayCount(NamedTuple):
 
 
 class Records:
-    """Every method raises LogUnavailable; `deadline` is a time of the running loop."""
+    """Reads records. Every method raises LogUnavailable. `deadline` is in the time of the running event loop."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def get(self, decision_id: UUID, deadline: float | None = None) -> bytes | Erased | None:
-        """The record's bytes as committed; None: never recorded."""
+        """The record's bytes as committed; None if it was never recorded."""
         rows = await self._database.fetch(deadline, _GET, decision_id)
         if not rows:
             return None
@@ -95,7 +95,7 @@ class Records:
         return Erased(row["erased_by"]) if row["record"] is None else bytes(row["record"])
 
     async def list(self, query: Query, deadline: float | None = None) -> Page:
-        """Records of every kind that fit. Reviews and erasures have no client, decision of a model, or origin."""
+        """Records of every kind that match. Reviews and erasures have no client, decision of a model, or origin."""
         limit = max(1, min(query.limit, MOST_LISTED))
         bound = await self._bound(query.before, deadline)
         rows = await self._database.fetch(
@@ -119,16 +119,16 @@ class Records:
         return (rows[0]["decided_at"] if rows else None) or _not_before(before), before
 
     async def counts(self, start: datetime, end: datetime, deadline: float | None = None) -> Sequence[DayCount]:
-        """Decisions by day (UTC) and version, start <= decided_at < end."""
+        """The number of decisions by day (UTC) and model version, for start <= decided_at < end."""
         return [DayCount(*row) for row in await self._database.fetch(deadline, _COUNTS, start, end)]
 
     async def reviews(self, decision_id: UUID, deadline: float | None = None) -> Sequence[bytes]:
-        """The records of the reviews of a decision, oldest first. A review is recorded like a decision."""
+        """The records of the reviews of a decision, oldest first."""
         return [bytes(row["record"]) for row in await self._database.fetch(deadline, _REVIEWS, decision_id)]
 
 
 def _not_before(decision_id: UUID) -> datetime:
-    """An instant that the record of this id was not made after: ids are made after the decision, to the millisecond."""
+    """The latest time at which a record with this id was decided: the id is made after it and holds the millisecond."""
     try:
         return datetime.fromtimestamp(instant_of(decision_id), UTC) + timedelta(milliseconds=1)
     except (OverflowError, ValueError, OSError):  # not an id of version 7

@@ -24,7 +24,7 @@ class Checkpoint(NamedTuple):
 
 
 def parsed(text: str) -> Checkpoint:
-    """From the text of a note. Raises NoteRefused."""
+    """Parse the text of a note. Raises NoteRefused."""
     found = _TEXT.fullmatch(text)
     if not found:
         raise NoteRefused("not a checkpoint: origin, size and root hash")
@@ -35,7 +35,10 @@ def parsed(text: str) -> Checkpoint:
 
 
 def verified(note: str, verifier: Verifier, witnesses: Sequence[Verifier] = ()) -> Checkpoint:
-    """The checkpoint of a note that the log, whose origin is its key's name, and all `witnesses` signed. Raises NoteRefused."""
+    """The checkpoint of a note. Raises NoteRefused unless the log and all `witnesses` signed it.
+
+    The origin of a log is the name of its key.
+    """
     checkpoint = parsed(opened(note, [verifier, *witnesses]))
     if checkpoint.origin != verifier.name:
         raise NoteRefused("the checkpoint is that of another log")

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 
 SIZE = 32
-"""Bytes of a hash, and of a log entry, which is a commitment."""
+"""Length in bytes of a hash, and of a log entry, which is a commitment."""
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
@@ -17,7 +17,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def perfect_root(hashes: bytes) -> bytes:
-    """The root over concatenated hashes, whose number is a power of two."""
+    """The root over concatenated hashes. Their number is a power of two."""
     while len(hashes) > SIZE:
         hashes = b"".join(
             hashlib.sha256(b"\x01" + hashes[at : at + 2 * SIZE]).digest() for at in range(0, len(hashes), 2 * SIZE)
@@ -26,7 +26,7 @@ def perfect_root(hashes: bytes) -> bytes:
 
 
 def joined(hashes: Iterable[bytes]) -> bytes:
-    """The root over perfect subtrees of falling size, from left to right."""
+    """The root over the roots of perfect subtrees of decreasing size, from left to right."""
     *others, root = hashes
     for left in reversed(others):
         root = node_hash(left, root)
@@ -34,7 +34,7 @@ def joined(hashes: Iterable[bytes]) -> bytes:
 
 
 class Frontier:
-    """The root of a tree that grows leaf by leaf: the perfect subtrees of its right edge."""
+    """Computes the root of a tree that grows leaf by leaf. It keeps the perfect subtrees of the right edge."""
 
     def __init__(self) -> None:
         self.size = 0

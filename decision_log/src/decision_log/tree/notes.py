@@ -16,11 +16,11 @@ _MOST_SIGNATURES = 100
 
 
 class NoteRefused(ValueError):
-    """A text that is no signed note, no key, or not signed as it must be. The message is for a person."""
+    """The text is not a signed note or key, or lacks a valid signature. The message is for a person."""
 
 
 def decoded(text: str) -> bytes:
-    """From the one text that stands for these bytes. Raises NoteRefused."""
+    """Decode base64. Raises NoteRefused unless the text is the canonical encoding of its bytes."""
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError:
@@ -61,7 +61,7 @@ class Verifier:
 
     @classmethod
     def parsed(cls, text: str) -> "Verifier":
-        """From `name+hash+base64`. Raises NoteRefused."""
+        """Parse `name+hash+base64`. Raises NoteRefused."""
         name, _, rest = text.strip().partition("+")
         key_id, _, key = rest.partition("+")
         data = decoded(key)
@@ -85,7 +85,7 @@ class Verifier:
 
 
 class Signer:
-    """A private key under a name. `str(verifier)` is what others need; `secret` is what the key file holds."""
+    """A private key and its name. `str(verifier)` is the public verifier key, `secret` the content of the key file."""
 
     def __init__(self, name: str, private: Ed25519PrivateKey, kind: int = ED25519) -> None:
         self._private = private
@@ -97,7 +97,7 @@ class Signer:
 
     @classmethod
     def parsed(cls, secret: str) -> "Signer":
-        """From `PRIVATE+KEY+name+hash+base64`, the form that Go's note package keeps. Raises NoteRefused."""
+        """Parse `PRIVATE+KEY+name+hash+base64`, the format of Go's note package. Raises NoteRefused."""
         parts = secret.strip().split("+", 4)
         if len(parts) != 5 or parts[:2] != ["PRIVATE", "KEY"]:
             raise NoteRefused("not a private key: PRIVATE+KEY+name+hash+base64")
@@ -138,7 +138,7 @@ def split(note: str) -> tuple[str, str]:
 
 
 def signatures(lines: str) -> Iterator[tuple[str, str, bytes, bytes]]:
-    """Line, name, key id and signature of each signature line. Raises NoteRefused."""
+    """Yield line, name, key id and signature of each signature line. Raises NoteRefused."""
     for number, line in enumerate(lines.removesuffix("\n").split("\n") if lines else (), start=1):
         dash, _, rest = line.partition(" ")
         name, _, data = rest.partition(" ")
@@ -149,9 +149,9 @@ def signatures(lines: str) -> Iterator[tuple[str, str, bytes, bytes]]:
 
 
 def opened(note: str, verifiers: Sequence[Verifier], others: Sequence[Verifier] = ()) -> str:
-    """The text of a note that all of `verifiers` have signed. Raises NoteRefused.
+    """The text of a note. Raises NoteRefused unless all `verifiers` have signed it.
 
-    `others` need not have signed it; signatures of keys that are not given are ignored.
+    Signatures of `others` must verify, but need not exist. Signatures of other keys are ignored.
     """
     text, lines = split(note)
     missing = {(verifier.name, verifier.key_id): verifier for verifier in (*others, *verifiers)}
@@ -166,7 +166,7 @@ def opened(note: str, verifiers: Sequence[Verifier], others: Sequence[Verifier] 
 
 
 def valid_lines(text: str, lines: str, verifier: Verifier) -> list[str]:
-    """Those signature lines that `verifier` has made for this text. Raises NoteRefused for what are no such lines."""
+    """The signature lines of `verifier` that verify for this text. Raises NoteRefused if a line is malformed."""
     return [
         line
         for line, name, key_id, signature in signatures(lines)

@@ -1,4 +1,4 @@
-"""Inclusion and consistency proofs of RFC 6962, sections 2.1.1 and 2.1.2: which hashes they consist of, and verification."""
+"""Inclusion and consistency proofs of RFC 6962, sections 2.1.1 and 2.1.2: their hashes, and their verification."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ from decision_log.tree.hashes import EMPTY_ROOT, node_hash
 from decision_log.tree.tiles import Range
 
 LONGEST = 63
-"""Hashes of a proof, at most."""
+"""Maximum number of hashes in a proof."""
 
 
 def inclusion(index: int, size: int) -> list[Range]:
-    """The ranges whose hashes lead from a leaf to the root, the leaf's sibling first."""
+    """The ranges of an inclusion proof, the leaf's sibling first. Their hashes lead from the leaf to the root."""
     if not 0 <= index < size:
         raise ValueError("a leaf outside the tree")
     path: list[Range] = []
@@ -27,7 +27,7 @@ def inclusion(index: int, size: int) -> list[Range]:
 
 
 def consistency(old: int, new: int) -> list[Range]:
-    """The ranges whose hashes show that the tree of size `new` begins with the one of size `old`."""
+    """The ranges of a proof that the tree of size `new` begins with the tree of size `old`."""
     if not 0 <= old <= new:
         raise ValueError("a tree does not shrink")
     if old in (0, new):

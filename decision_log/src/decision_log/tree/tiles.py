@@ -1,6 +1,6 @@
-"""Tiles of a tree as c2sp.org/tlog-tiles describes them: their addresses, how they grow, hashes from them.
+"""Tiles of a tree (c2sp.org/tlog-tiles): their paths, their growth, and the hashes that can be computed from them.
 
-A tile is stored once, at its present width. A partial tile of an earlier size is the beginning of it.
+A tile is stored once, at its current width. The partial tile of an earlier tree is a prefix of it.
 """
 
 import re
@@ -12,7 +12,7 @@ from decision_log.tree.hashes import EMPTY_ROOT, SIZE, joined, perfect_root
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
 ENTRIES = -1
-"""The level of an address that names a bundle of entries, not a tile of hashes."""
+"""The level that stands for entry bundles instead of tiles of hashes."""
 
 _ADDRESS = re.compile(r"tile/(entries|0|[1-9]|[1-5]\d|6[0-3])/((?:x\d{3}/)*\d{3})(?:\.p/([1-9]\d{0,2}))?", re.ASCII)
 _GROUPS = re.compile(r"\d{3}", re.ASCII)
@@ -24,7 +24,7 @@ class Tile(NamedTuple):
 
 
 class Address(NamedTuple):
-    """A tile or bundle with the width that is asked for."""
+    """A tile or entry bundle, and the requested width."""
 
     tile: Tile
     width: int
@@ -32,11 +32,11 @@ class Address(NamedTuple):
 
 Tiles = Mapping[Tile, bytes]
 Range = tuple[int, int]
-"""Leaves from `start` to below `end`."""
+"""Leaves from `start` up to, but not including, `end`."""
 
 
 class TileMissing(Exception):
-    """A tile that the tree's size calls for is not there, or is too short."""
+    """A tile of the tree is missing or too short. The message is its path."""
 
     def __init__(self, tile: Tile) -> None:
         super().__init__(path(tile))
@@ -52,7 +52,7 @@ def path(tile: Tile, width: int = WIDTH) -> str:
 
 
 def address(text: str) -> Address | None:
-    """What a path below the log's prefix names; None where it is not the one spelling of a tile's path."""
+    """The address for a path below the log's prefix; None if it is not the canonical path of a tile."""
     found = _ADDRESS.fullmatch(text)
     if not found:
         return None
@@ -63,7 +63,7 @@ def address(text: str) -> Address | None:
 
 
 def widths(size: int) -> Iterator[tuple[int, int, int]]:
-    """Of each level that a tree of this size has: level, number of full tiles, width of the partial one (or 0)."""
+    """Yield for each level of a tree of this size: level, number of full tiles, width of the partial tile (or 0)."""
     level = 0
     while size:
         yield level, size // WIDTH, size % WIDTH
@@ -72,12 +72,12 @@ def widths(size: int) -> Iterator[tuple[int, int, int]]:
 
 
 def edge(size: int) -> list[Tile]:
-    """The partial tiles of a tree: those that change when it grows."""
+    """The partial tiles of a tree. Only these change when it grows."""
     return [Tile(level, full) for level, full, partial in widths(size) if partial]
 
 
 def extended(size: int, edges: Tiles, hashes: Sequence[bytes]) -> dict[Tile, bytes]:
-    """The tiles that are new or longer when a tree of `size` with these partial tiles gets more leaf hashes."""
+    """The new or longer tiles after leaf hashes are added to a tree of `size` leaves with the partial tiles `edges`."""
     grown: dict[Tile, bytes] = {}
     level = 0
     fresh = list(hashes)
@@ -105,7 +105,7 @@ def _prefix(tiles: Tiles, tile: Tile, width: int) -> bytes:
 
 
 def needed(ranges: Sequence[Range]) -> set[Tile]:
-    """The tiles from which the hashes of these ranges can be computed."""
+    """The tiles that are needed to compute the hashes of these ranges."""
     return {_place(*part)[0] for each in ranges for part in _perfect(*each)}
 
 
@@ -116,7 +116,10 @@ def range_hash(each: Range, tiles: Tiles) -> bytes:
 
 
 def _perfect(start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The perfect subtrees, as (height, index at this height), of a range that begins where a subtree of its size may."""
+    """Yield the perfect subtrees of a range, as (height, index at this height), from left to right.
+
+    The range must start at a multiple of the size of its first subtree.
+    """
     while start < end:
         height = (end - start).bit_length() - 1
         yield height, start >> height
@@ -124,7 +127,7 @@ def _perfect(start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _place(height: int, index: int) -> tuple[Tile, int, int]:
-    """The tile that holds the leaves of a perfect subtree, the position of the first in it, and their number."""
+    """The tile with the hashes of a perfect subtree, the position of the first one in the tile, and their number."""
     level, rest = divmod(height, HEIGHT)
     number, first = divmod(index << rest, WIDTH)
     return Tile(level, number), first, 1 << rest

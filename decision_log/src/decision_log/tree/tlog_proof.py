@@ -17,10 +17,10 @@ _TEXT = re.compile(
 
 
 class Proof(NamedTuple):
-    """`checkpoint` is the signed note, verbatim."""
+    """An offline proof. `checkpoint` is the signed note, verbatim."""
 
     extra: bytes
-    index: int  # type: ignore[assignment]  # the proof's own word; tuple.index is not called
+    index: int  # type: ignore[assignment]  # the proof format has this name; tuple.index is not called
     path: Sequence[bytes]
     checkpoint: str
 
@@ -31,7 +31,7 @@ class Proof(NamedTuple):
 
 
 def parsed(text: str) -> Proof:
-    """Raises NoteRefused."""
+    """Parse the text of a proof. Raises NoteRefused."""
     found = _TEXT.fullmatch(text)
     if not found:
         raise NoteRefused("not a proof of the form c2sp.org/tlog-proof@v1")
@@ -45,7 +45,7 @@ def parsed(text: str) -> Proof:
 def verified(
     proof: Proof, entry: bytes, verifier: Verifier, witnesses: Sequence[Verifier] = ()
 ) -> checkpoints.Checkpoint:
-    """The checkpoint that the proof shows `entry` to be in. Raises NoteRefused."""
+    """The checkpoint that covers `entry`. Raises NoteRefused if the proof does not verify."""
     checkpoint = checkpoints.verified(proof.checkpoint, verifier, witnesses)
     if not includes(leaf_hash(entry), proof.index, checkpoint.size, checkpoint.root, proof.path):
         raise NoteRefused("the record is not the one that the log holds at this index")

@@ -1,4 +1,4 @@
-/** Horizontal bars: contributions to both sides of zero, and shares of bins beside each other. */
+/** Horizontal bar charts: contributions on both sides of zero, and shares of bins. */
 
 import { percent, signed } from "../shared/format.js";
 import { bar, chart, line, scale, text } from "./frame.js";
@@ -11,7 +11,7 @@ const MOST = 20;
 /** @typedef {{label: string, points: number}} Contribution */
 
 /**
- * What each feature adds, in points of score: adverse to the right, favourable to the left. Of many those that add most.
+ * The contribution of each feature in points of score: adverse to the right, favourable to the left. At most MOST bars.
  * @param {{title: string, rows: Contribution[], numbers: Numbers}} given
  */
 export function contributionBars({ title: whole, rows: all, numbers }) {
@@ -50,7 +50,7 @@ export function contributionBars({ title: whole, rows: all, numbers }) {
   });
 }
 
-/** In their order. @param {Contribution[]} rows */
+/** The MOST largest contributions, in the given order. @param {Contribution[]} rows */
 function mostOf(rows) {
   const size = (/** @type {Contribution} */ row) => Math.abs(row.points);
   const most = new Set([...rows].sort((one, other) => size(other) - size(one)).slice(0, MOST));
@@ -58,7 +58,7 @@ function mostOf(rows) {
 }
 
 /**
- * Shares of bins. With `observed` beside `expected`, each bin has two bars.
+ * Shares of bins. With two names, each bin has a bar for `expected` and one for `observed`.
  * @param {{title: string, says: string, bins: {label: string, expected: number, observed?: number | null}[], names: [string, string?]}} given
  */
 export function shareBars({ title, says, bins, names }) {
@@ -114,7 +114,7 @@ function share(value) {
   return value === null || value === undefined ? "–" : percent(value, 1);
 }
 
-/** As much of a label as there is room for. @param {string} label @param {number} width */
+/** The label, cut off at the available width. @param {string} label @param {number} width */
 function cut(label, width) {
   const most = Math.floor((width - 10) / 6.6);
   return label.length > most ? `${label.slice(0, most - 1)}…` : label;

@@ -1,4 +1,4 @@
-/** What all charts share: a figure that is drawn at the width it has, its legend, and a table with the same numbers. */
+/** The frame of all charts: a figure drawn at the available width, its legend, and a table with the same numbers. */
 
 import { el, svg } from "../shared/dom.js";
 import { more, table } from "../shared/table.js";
@@ -11,7 +11,7 @@ import { more, table } from "../shared/table.js";
 /**
  * @typedef {object} Picture
  * @property {string} title
- * @property {string} says what the picture shows, for whoever does not see it
+ * @property {string} says what the picture shows, for screen readers
  * @property {Numbers} numbers
  * @property {LegendEntry[]} [legend]
  * @property {(width: number) => {height: number, marks: Child}} draw
@@ -75,7 +75,7 @@ export function scale([low, high], [from, to]) {
   return (value) => from + ((value - low) / length) * (to - from);
 }
 
-/** Round numbers within a range. @param {number} low @param {number} high @param {number} wanted how many, about */
+/** Round numbers within a range. @param {number} low @param {number} high @param {number} wanted approximate number of ticks */
 export function ticks(low, high, wanted) {
   const rough = (high - low) / Math.max(1, wanted) || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -109,7 +109,7 @@ export function bar(kind, x, y, width, height) {
   });
 }
 
-/** Horizontal lines with their values at the left. @param {Scale} y @param {number[]} at @param {(value: number) => string} write @param {number} left @param {number} right */
+/** Horizontal grid lines with their values at the left. @param {Scale} y @param {number[]} at @param {(value: number) => string} write @param {number} left @param {number} right */
 export function rows(y, at, write, left, right) {
   return at.map((value) => [
     line("grid", left, y(value), right, y(value)),
@@ -117,7 +117,7 @@ export function rows(y, at, write, left, right) {
   ]);
 }
 
-/** Values below a horizontal axis. @param {Scale} x @param {number[]} at @param {(value: number) => string} write @param {number} y */
+/** Ticks and values below a horizontal axis. @param {Scale} x @param {number[]} at @param {(value: number) => string} write @param {number} y */
 export function columns(x, at, write, y) {
   return at.map((value) => [
     line("axis", x(value), y, x(value), y + 4),

@@ -1,4 +1,4 @@
-/** Points with intervals: calibration, default rates by tenth, ratios of groups. */
+/** Charts of points with intervals: calibration, default rates by tenth, ratios of groups. */
 
 import { count, fixed, percent } from "../shared/format.js";
 import { chart, columns, line, rows, scale, text, ticks } from "./frame.js";
@@ -24,7 +24,7 @@ function numbersOf(tenths) {
   };
 }
 
-/** Predicted against observed; on the diagonal they are equal. @param {Tenth[]} tenths */
+/** Observed against predicted default rate. On the diagonal they are equal. @param {Tenth[]} tenths */
 export function calibrationChart(tenths) {
   const most = 1.05 * Math.max(...tenths.map((tenth) => Math.max(tenth.predicted, tenth.observed_high)));
   return chart({
@@ -96,7 +96,7 @@ export function tenthsChart(tenths) {
 
 /** @typedef {{label: string, value: number, low: number | null, high: number | null}} Estimate */
 
-/** Estimates with intervals, one a row, and a line to hold them against. @param {{title: string, estimates: Estimate[], against: number, says: string, write?: (value: number) => string}} given */
+/** Estimates with intervals, one per row, and a reference line. @param {{title: string, estimates: Estimate[], against: number, says: string, write?: (value: number) => string}} given */
 export function intervalRows({ title, estimates, against, says, write = (value) => fixed(value, 2) }) {
   const ends = [against, ...estimates.flatMap((each) => [each.value, each.low ?? each.value, each.high ?? each.value])];
   const around = 0.08 * (Math.max(...ends) - Math.min(...ends) || 1);

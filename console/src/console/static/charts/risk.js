@@ -1,4 +1,4 @@
-/** Charts of one probability: against the threshold, and its place in the population. */
+/** Charts of one probability: compared with the threshold, and its place in the population. */
 
 import { count, percent } from "../shared/format.js";
 import { bar, chart, columns, line, scale, svgPath, text, ticks } from "./frame.js";
@@ -42,7 +42,7 @@ export function riskScale({ probability, threshold, before }) {
 const BINS = 36;
 
 /**
- * The population that the version was made from, by probability, with the place of one in it.
+ * The training population of the version by probability, with the place of one client in it.
  * @param {{histogram: Histogram, probability: number, threshold: number}} given
  */
 export function populationChart({ histogram, probability, threshold }) {
@@ -89,7 +89,7 @@ export function populationChart({ histogram, probability, threshold }) {
   });
 }
 
-/** Share of the population with a lower probability, and with one that is not higher. @param {Histogram} histogram @param {number} probability */
+/** Share of the population with a lower probability, and with a lower or equal one. @param {Histogram} histogram @param {number} probability */
 export function placeIn(histogram, probability) {
   let below = 0;
   let atOrBelow = 0;
@@ -102,7 +102,7 @@ export function placeIn(histogram, probability) {
   return { below: below / all, atOrBelow: atOrBelow / all };
 }
 
-/** Bins of equal width; the riskiest half percent stand in the last one. @param {Histogram} histogram @param {number} wanted */
+/** Bins of equal width. The last one also contains the riskiest half percent. @param {Histogram} histogram @param {number} wanted */
 export function binned({ upto, clients }, wanted) {
   const all = clients.reduce((sum, each) => sum + each, 0);
   let seen = 0;

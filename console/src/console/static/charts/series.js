@@ -1,16 +1,16 @@
-/** Time series, drawn by uPlot; its colours are those of the style sheet. */
+/** Time series, drawn with uPlot in the colours of the style sheet. */
 
 import vendored from "../vendor/uplot.js";
 import { el } from "../shared/dom.js";
 import { figure } from "./frame.js";
 
 /** @typedef {import("./frame.js").Numbers} Numbers */
-/** @type {any} its types are not vendored */
+/** @type {any} uPlot's types are not vendored */
 const uPlot = vendored;
 
-/** @typedef {{name: string, colour: string, values: (number | null)[]}} Series `colour`: name of a custom property */
+/** @typedef {{name: string, colour: string, values: (number | null)[]}} Series `colour`: name of a CSS custom property */
 
-/** uPlot's style sheet, once and only where it is needed. */
+/** Load uPlot's style sheet, once, when the first chart needs it. */
 function style() {
   if (document.getElementById("uplot-style")) return;
   document.head.append(
@@ -25,7 +25,7 @@ function style() {
 /**
  * @param {object} given
  * @param {string} given.title
- * @param {number[]} given.seconds of the epoch
+ * @param {number[]} given.seconds times in seconds since 1970
  * @param {Series[]} given.series
  * @param {Numbers} given.numbers
  * @param {boolean} [given.bars] stacked bars, the first series lowest
@@ -55,7 +55,7 @@ export function seriesChart({ title, seconds, series, numbers, bars = false, wri
   return figure({ title, numbers, legend }, canvas);
 }
 
-/** Stacked series are drawn from the highest to the lowest. @param {number[]} seconds @param {Series[]} series @param {boolean} bars */
+/** The data for uPlot. Stacked bars are sums, drawn from the highest to the lowest. @param {number[]} seconds @param {Series[]} series @param {boolean} bars */
 function data(seconds, series, bars) {
   if (!bars) return [seconds, ...series.map((one) => one.values)];
   const sums = series.map((_, last) =>
@@ -112,13 +112,13 @@ function options({ canvas, seconds, series, bars, write }) {
 
 const DAY = 86_400;
 
-/** Half a day around the bars, and two weeks at least. @param {number[]} seconds @returns {[number, number]} */
+/** The range of days with half a day around the bars, at least two weeks. @param {number[]} seconds @returns {[number, number]} */
 function wholeDays(seconds) {
   const last = seconds[seconds.length - 1];
   return [Math.min(seconds[0], last - 13 * DAY) - DAY / 2, last + DAY / 2];
 }
 
-/** @param {any} _ @param {number[]} at seconds of the epoch */
+/** @param {any} _ @param {number[]} at times in seconds since 1970 */
 function dayLabels(_, at) {
   return at.map((second) => (second % DAY === 0 ? new Date(second * 1000).toISOString().slice(5, 10) : ""));
 }

@@ -1,4 +1,4 @@
-/** The table of a feature as steps: what each range of values adds to the log-odds of default. */
+/** The table of a feature as a step chart: what each range of values adds to the log-odds of default. */
 
 import { decimal, fixed, signed } from "../shared/format.js";
 import { chart, line, rows, scale, columns, svgPath, text, ticks } from "./frame.js";
@@ -7,7 +7,7 @@ import { chart, line, rows, scale, columns, svgPath, text, ticks } from "./frame
 
 /**
  * @param {{tables: FeatureTable[], names: string[], value?: number | string | null, unit?: string}} given one table, or two to
- * compare, with the name of each; `value` is marked
+ * compare, with their names; `value` is marked in the chart
  */
 export function stepChart({ tables, names, value, unit }) {
   const [table] = tables;
@@ -53,7 +53,7 @@ function numberChart(tables, names, value, unit) {
   const edges = tables.flatMap((table) => table.edges ?? []);
   const [least, most] = edges.length ? [Math.min(...edges), Math.max(...edges)] : [0, 1];
   const around = (most - least || 1) * 0.15;
-  const floor = least >= 0 ? 0 : -Infinity; // a feature that is never negative has no step below 0
+  const floor = least >= 0 ? 0 : -Infinity; // do not show negative values of a feature without negative edges
   const [low, high] = [
     Math.max(floor, Math.min(least - around, value ?? least)),
     Math.max(most + around, value ?? most),

@@ -1,4 +1,4 @@
-/** The Client page: look a client up; what is known, what would be decided, and what if. */
+/** The Client page: the search by id, and the page of one client. */
 
 import { ask } from "../shared/api.js";
 import { el } from "../shared/dom.js";
@@ -13,7 +13,7 @@ import { clientPage } from "./client/client.js";
 const SHOWN = 8;
 const INSTANT = "\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2})?Z)?";
 
-/** A day is its beginning. @param {string} text */
+/** The time in ISO form. A day stands for its beginning. @param {string} text */
 function instantOf(text) {
   if (text.length === 10) return `${text}T00:00:00Z`;
   return text.length === 17 ? text.replace("Z", ":00Z") : text;
@@ -27,7 +27,7 @@ export function page(route, signal) {
   return {
     title: "Client",
     content: [
-      heading("Look up a client", "What is known about a client, how likely it is to default, and why."),
+      heading("Look up a client", "The values of a client, its probability of default, and the reasons."),
       lookUp("", asOf),
       someClients(route, signal),
     ],
@@ -52,7 +52,7 @@ function lookUp(id, asOf) {
     placeholder: "2020-06-30T00:00:00Z",
     pattern: INSTANT,
     autocomplete: "off",
-    title: "A day, or a day and a time, as 2020-06-30 or 2020-06-30T12:00:00Z",
+    title: "A day, or a day and a time, such as 2020-06-30 or 2020-06-30T12:00:00Z",
   });
   const form = el(
     "form",
@@ -76,7 +76,7 @@ function someClients(route, signal) {
     if (!features.length)
       return empty(
         "There are no clients yet",
-        "Load what is known about them: raw events, or feature vectors that are computed elsewhere.",
+        "Load raw events, or feature vectors that were computed elsewhere.",
         "make run DATA=loans.csv",
       );
     const rows = features.map((/** @type {any} */ vector) => [
@@ -84,7 +84,7 @@ function someClients(route, signal) {
       instant(vector.event_timestamp, true),
     ]);
     return [
-      table("Clients in the order of their ids", ["Client", "Last event"], rows),
+      table("Clients, ordered by id", ["Client", "Last event"], rows),
       next ? el("a", { href: link(["clients"], { after: next }) }, "More clients") : null,
     ];
   });

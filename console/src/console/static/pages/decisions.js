@@ -1,4 +1,4 @@
-/** The Decisions page: counts per day, and the records, newest first, page by page. */
+/** The Decisions page: counts per day, and pages of records, newest first. */
 
 import { seriesChart } from "../charts/series.js";
 import { ask } from "../shared/api.js";
@@ -33,7 +33,7 @@ export function page(route, signal) {
   return {
     title: "Decisions",
     content: [
-      heading("Decisions", "Every answer about a client is recorded before it is sent, and provable later."),
+      heading("Decisions", "Every decision about a client is recorded before it is sent, and can be proved later."),
       filters(route.query),
       perDay(route.query, signal),
       list(route.query, signal),
@@ -51,7 +51,7 @@ function filters(query) {
       value: value(name),
       pattern: "\\d{4}-\\d{2}-\\d{2}",
       placeholder: "2026-12-31",
-      title: "A day as 2026-12-31",
+      title: "A day, such as 2026-12-31",
     });
   return queryForm(
     ["decisions"],
@@ -130,7 +130,7 @@ function perDay(query, signal) {
 
 /** @typedef {{day: string, approve: number, refer: number, decline: number}} Day */
 
-/** Days that follow each other, with those on which nothing was decided. @param {Day[]} days */
+/** Sums of all versions for consecutive days, including days without decisions. @param {Day[]} days */
 function summed(days) {
   /** @type {Map<string, Day>} */
   const known = new Map();
@@ -162,8 +162,8 @@ function list(query, signal) {
     const filtered = [...query.keys()].length > 0;
     if (!decisions.length && !filtered)
       return empty(
-        "Nothing has been decided yet",
-        "A decision is made by asking for the risk of a client, here or over HTTP.",
+        "There are no decisions yet",
+        "A request for the risk of a client makes a decision, here or over HTTP.",
         "curl http://127.0.0.1:8000/credit_risk/client_id=5008804",
       );
     const named = Object.fromEntries([...query].filter(([name]) => name !== "before"));
@@ -172,7 +172,7 @@ function list(query, signal) {
         "Records, newest first",
         ["Decision", "At", "Client", "Outcome", { title: "Score", number: true }, "Model version", "Origin"],
         decisions.map(row),
-        { empty: "No record fits." },
+        { empty: "No record matches." },
       ),
       el(
         "nav",

@@ -1,4 +1,4 @@
-/** The Features page: what is served, what it means, and how it was distributed in training. */
+/** The Features page: the served features, their definitions, and their distributions in training. */
 
 import { shareBars } from "../charts/bars.js";
 import { ask, Problem } from "../shared/api.js";
@@ -34,7 +34,7 @@ export function page(route, signal) {
         name ? `Feature ${name}` : "Features",
         name
           ? el("a", { href: link(["features"]) }, "All features")
-          : "What is known about each client, as the feature set declares it.",
+          : "The features of each client, as declared by the feature set.",
       ),
       form,
       section("Feature set", signal, () => featureSet(name, signal), { class: "bare" }),
@@ -49,7 +49,7 @@ async function featureSet(name, signal) {
   if (!shown.length)
     return empty(
       "No such feature",
-      name ? "The feature set declares none of this name." : "The feature set is empty. Apply one.",
+      name ? "The feature set declares no feature of this name." : "The feature set is empty. Apply another one.",
       "python -m db_init apply feature_set.toml",
     );
   return [
@@ -64,7 +64,7 @@ async function featureSet(name, signal) {
             el("a", { href: link(["models", population.version]) }, population.version),
             " was trained on.",
           ]
-        : ". No model version keeps a population, so that there are no distributions.",
+        : ". There are no distributions, because the champion has no population, or the key does not give access to it.",
     ),
     el(
       "div",
@@ -74,7 +74,7 @@ async function featureSet(name, signal) {
   ];
 }
 
-/** The training population of the champion; null where there is none, or the key does not reach it. @param {AbortSignal} signal */
+/** The training population of the champion; null if there is none, or the key gives no access to it. @param {AbortSignal} signal */
 async function distributions(signal) {
   try {
     const { champion: version } = await ask("models", { signal });

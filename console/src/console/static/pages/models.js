@@ -1,4 +1,4 @@
-/** The Models page: the versions and their roles, one of them in full, two of them side by side. */
+/** The Models page: the versions and their roles, the page of one version, and the comparison of two. */
 
 import { ask } from "../shared/api.js";
 import { el } from "../shared/dom.js";
@@ -22,7 +22,7 @@ export function page(route, signal) {
     content: [
       heading(
         "Models",
-        "The versions in the registry. The champion decides; a challenger is scored beside it, unseen.",
+        "The versions in the registry. The champion decides. A challenger scores the same clients without effect on the answers.",
       ),
       lists,
       first && second ? comparePage(first, second, signal) : null,
@@ -35,7 +35,7 @@ function versions({ models, champion, challenger }, first, second) {
   if (!models.length)
     return empty(
       "There is no model yet",
-      "Train one on point-in-time training rows; the first is promoted by itself.",
+      "Train one on point-in-time training rows. The first version is promoted automatically.",
       "python -m prediction_service train training.parquet",
     );
   const usable = models

@@ -1,4 +1,4 @@
-/** The Monitoring page: is the model in use still good? */
+/** The Monitoring page: whether the model in use still works as in training. */
 
 import { ask, Problem } from "../shared/api.js";
 import { el } from "../shared/dom.js";
@@ -25,12 +25,12 @@ export function page(route, signal) {
     quantity: route.query.get("quantity"),
   };
   const fields = [field("Period shown", select("days", PERIODS, shown.days)), versionField(shown.version, signal)];
-  // A stream is picked in the table, and stays when another period or version is.
+  // The stream is selected in the table. It stays selected when the period or the version changes.
   if (shown.quantity) fields.push(el("input", { type: "hidden", name: "quantity", value: shown.quantity }));
   return {
     title: "Monitoring",
     content: [
-      heading("Monitoring", "Whether the clients, the score and what became of decisions are still as in training."),
+      heading("Monitoring", "Whether clients, scores and outcomes are still as in training."),
       queryForm(["monitoring"], fields, "Show"),
       shown.version ? ofAnother(shown.version) : null,
       alarmsPart(shown, signal),
@@ -41,7 +41,7 @@ export function page(route, signal) {
   };
 }
 
-/** The versions to choose from. Which there are takes another scope than this page. @param {string | null} chosen @param {AbortSignal} signal */
+/** The versions to choose from. Listing them needs another scope than this page. @param {string | null} chosen @param {AbortSignal} signal */
 function versionField(chosen, signal) {
   /** @type {[string, string][]} */
   const options = [["", "the one that decides"]];
@@ -56,7 +56,7 @@ function versionField(chosen, signal) {
     } catch (reason) {
       if (signal.aborted) return;
       const forbidden = reason instanceof Problem && reason.is("forbidden");
-      place.append(el("small", {}, forbidden ? "Others: a key of scope predict tells them." : "Others are not known."));
+      place.append(el("small", {}, forbidden ? "The list needs a key with the scope predict." : "The others are not known."));
     } finally {
       control.removeAttribute("aria-busy");
     }
@@ -71,6 +71,6 @@ function ofAnother(version) {
   return el(
     "p",
     { class: "notice" },
-    `Of version ${version}. Decisions are counted for each version; evidence, outcomes and alarms follow the version that decides, and are those of when this one last did.`,
+    `Of version ${version}. Decisions are counted for each version. Evidence, outcomes and alarms exist only for the version that decides: those shown are from the time when this version last decided.`,
   );
 }

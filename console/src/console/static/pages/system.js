@@ -1,4 +1,4 @@
-/** The System page: whether every part answers, what runs, the log, what is going on, and the calls of this page. */
+/** The System page: health of every part, running versions, decision log, traffic, and the requests of this page. */
 
 import { ask, askText, frontDoor, Problem, recentCalls } from "../shared/api.js";
 import { el } from "../shared/dom.js";
@@ -20,7 +20,7 @@ export function page(_, signal) {
   return {
     title: "System",
     content: [
-      heading("System", "Asked at ", el("code", {}, frontDoor)),
+      heading("System", "Requests go to ", el("code", {}, frontDoor)),
       el(
         "div",
         { class: "columns thirds" },
@@ -30,7 +30,7 @@ export function page(_, signal) {
       ),
       section("Traffic", signal, async () => trafficPart(signal, EVERY_MS)),
       section("Calls of this page", signal, async () => calls, {
-        lead: "Each answer has a request id; the log lines of every service that took part in it have the same.",
+        lead: "Each answer has a request id. The log lines of all services that handled the request contain it.",
       }),
     ],
   };
@@ -64,7 +64,7 @@ async function stateOf(operation, signal) {
     if (reason.is("not-found"))
       return [badge("plain", "not reachable from here"), "Open the console at the front door to see it."];
     if (reason.is("decision-log-off")) return [badge("plain", "off"), reason.message];
-    return [badge("bad", "✕ away"), [reason.message, " ", el("code", {}, reason.requestId)]];
+    return [badge("bad", "✕ not ready"), [reason.message, " ", el("code", {}, reason.requestId)]];
   }
 }
 
@@ -106,7 +106,7 @@ async function log(signal) {
       "div",
       { class: "actions" },
       copyButton(checkpoint, "Copy the checkpoint"),
-      el("span", { class: "muted" }, "Keep it outside: a log that is forked later does not fit it."),
+      el("span", { class: "muted" }, "Keep a copy elsewhere: a log that is forked later does not match it."),
     ),
   ];
 }
@@ -128,7 +128,7 @@ function callTable() {
   );
 }
 
-/** What finds a call again. @param {import("../shared/api.js").Call} call */
+/** A text with which a person finds the log lines of a request. @param {import("../shared/api.js").Call} call */
 function traceOf(call) {
   return `request_id ${call.id}\n${call.at} ${call.method} ${call.address} -> ${call.status} in ${call.milliseconds} ms\nlog lines: docker compose logs | grep ${call.id}   or   grep ${call.id} .data/stack.log\n`;
 }

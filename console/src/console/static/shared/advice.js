@@ -1,4 +1,4 @@
-/** What a person can do about a problem, in one sentence and at most one command. */
+/** Advice on problems for a person: one or two sentences and at most one command. */
 
 import { hasKey } from "./api.js";
 
@@ -8,26 +8,26 @@ import { hasKey } from "./api.js";
 /** @type {Record<string, Advice>} */
 const BY_TYPE = {
   "client-not-found": {
-    text: "No client has this id, or nothing was known of it at that instant. Check the id; new clients come with a load.",
+    text: "No client has this id, or nothing was known about it at that time. Check the id. New clients are added by a load.",
     command: "python -m db_init load loans.csv",
   },
-  "invalid-request": { text: "Correct what is named here and try again." },
-  "rate-limited": { text: "This key has asked too often. Wait a minute and try again." },
-  overloaded: { text: "The service has more to do than it can. Try again in a few seconds." },
+  "invalid-request": { text: "Correct the values that are named here and try again." },
+  "rate-limited": { text: "This key has sent too many requests. Wait a minute and try again." },
+  overloaded: { text: "The service is overloaded. Try again in a few seconds." },
   "store-unavailable": {
-    text: "The feature database is away. It is tried again with each request; see whether it runs.",
+    text: "The feature database does not answer. The service tries it again with each request. Check that it runs.",
     command: "docker compose ps db",
   },
   "feature-service-unavailable": {
-    text: "The feature service is away, so nothing is known about clients now. See whether it runs.",
+    text: "The feature service does not answer, so the values of clients are unknown. Check that it runs.",
     command: "docker compose ps feature-service",
   },
   "prediction-service-unavailable": {
-    text: "The prediction service is away. See whether it runs.",
+    text: "The prediction service does not answer. Check that it runs.",
     command: "docker compose ps prediction-service",
   },
   "decision-log-unavailable": {
-    text: "The decision database is away: nothing can be recorded or read, and so nothing is decided. See whether it runs.",
+    text: "The decision database does not answer. Nothing can be recorded or read, so nothing is decided. Check that it runs.",
     command: "docker compose ps decision-db",
   },
   "decision-log-off": {
@@ -38,39 +38,39 @@ const BY_TYPE = {
     text: "No model version passes its checks. Train one.",
     command: "python -m prediction_service train training.parquet",
   },
-  "model-not-found": { text: "There is no such model version any more, or it keeps no population or tables." },
+  "model-not-found": { text: "This model version does not exist, or it has no population or tables." },
   "model-gone": {
-    text: "The version or the policy that decided is not kept any more, so that this cannot be computed again.",
+    text: "The model version or the policy of this decision was deleted, so it cannot be computed again.",
   },
   "policy-unavailable": {
-    text: "There is no policy to decide with. Check the file.",
+    text: "There is no valid policy. Check the file.",
     command: "python -m prediction_service policy list",
   },
   "feature-set-mismatch": {
-    text: "The features that are served are not those of the model. Train a version on the present set.",
+    text: "The features that are served are not those of the model. Train a version on the current feature set.",
   },
-  "decision-not-found": { text: "No record has this id. Check it, or look in the list of decisions." },
-  "decision-erased": { text: "The record was erased after its retention. The log still proves that it was there." },
-  "not-sequenced-yet": { text: "The log takes up new records every second. Try again." },
-  "alarm-not-open": { text: "Somebody has closed this alarm meanwhile. Load the page again." },
-  "alarm-not-adoptable": { text: "Too few clients have been seen since the change. Keep the reference, or wait." },
+  "decision-not-found": { text: "No record has this id. Check it, or search the list of decisions." },
+  "decision-erased": { text: "The record was erased after its retention. The log still proves that it existed." },
+  "not-sequenced-yet": { text: "The log adds new records every second. Try again." },
+  "alarm-not-open": { text: "This alarm was closed in the meantime. Load the page again." },
+  "alarm-not-adoptable": { text: "Too few clients were counted since the change. Keep the reference, or wait." },
   "host-not-allowed": {
-    text: "While no API key is configured, only this machine's own names are answered. Open the console by 127.0.0.1, or allow the name.",
+    text: "Without configured API keys, only this machine's own host names are accepted. Open the console at 127.0.0.1, or allow the name.",
     command: "PREDICTION_SERVICE_ALLOWED_HOSTS=name",
   },
   unreachable: {
     text: "The connection failed. Check that the installation runs, then try again.",
     command: "docker compose ps",
   },
-  "internal-error": { text: "This is a defect of the service. Its log says more under this request id." },
+  "internal-error": { text: "This is a defect of the service. Its log has details under this request id." },
 };
 
 /** @param {Problem} problem @returns {Advice} */
 export function advice(problem) {
   if (problem.status === 401) {
     return hasKey()
-      ? { text: "The API key is not a good one here: unknown or expired. Enter another." }
-      : { text: "This installation asks for an API key. It is kept in this page's memory only." };
+      ? { text: "This installation does not accept the API key: it is unknown or expired. Enter another." }
+      : { text: "This installation requires an API key. It is kept only in the memory of this page." };
   }
   if (problem.is("forbidden")) {
     return {
@@ -81,15 +81,15 @@ export function advice(problem) {
   const service = problem.operation.service;
   if (problem.is("not-found") && service === "features") {
     return {
-      text: "This address serves the prediction service alone, so the feature service cannot be asked from here. Open the console at the front door, port 8000 unless configured otherwise.",
+      text: "This address serves only the prediction service, so the feature service cannot be asked from here. Open the console at the front door, port 8000 unless configured otherwise.",
     };
   }
   return (
     BY_TYPE[problem.type.replace("/problems/", "")] ?? {
       text:
         problem.status >= 500
-          ? "Try again in a few seconds. The log says more under this request id."
-          : "Check what was asked for.",
+          ? "Try again in a few seconds. The log has details under this request id."
+          : "Check the request.",
     }
   );
 }

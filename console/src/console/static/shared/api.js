@@ -1,4 +1,4 @@
-/** Asks the public API at the address that the console itself came from. The API key stays in this module's memory. */
+/** Requests to the public API at the origin of the console. The API key is kept in the memory of this module. */
 
 import { OPERATIONS } from "./operations.js";
 
@@ -13,7 +13,7 @@ import { OPERATIONS } from "./operations.js";
  * @property {AbortSignal} [signal]
  */
 
-/** A failure that the API answered with, or that kept it from answering (status 0). */
+/** A problem that the API answered with, or a failed request (status 0). */
 export class Problem extends Error {
   /** @param {{type: string, title: string, status: number, detail?: string, errors?: {pointer: string, detail: string}[]}} said @param {string} requestId @param {OperationName} operation */
   constructor(said, requestId, operation) {
@@ -61,13 +61,13 @@ export async function ask(operation, question = {}) {
   return answer.status === 204 ? null : parsed(await answer.text());
 }
 
-/** The answer as it is, byte for byte. @param {OperationName} operation @param {Question} [question] */
+/** The body of the answer as text, unchanged. @param {OperationName} operation @param {Question} [question] */
 export async function askText(operation, question = {}) {
   const body = await (await send(operation, question)).arrayBuffer();
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);
 }
 
-/** Ids go up to 2^63 - 1. Those that a number cannot hold stay text. @param {string} text */
+/** Parse JSON. Integers that a number cannot hold exactly stay text: ids go up to 2^63 - 1. @param {string} text */
 export function parsed(text) {
   /** @param {string} _ @param {unknown} value @param {{source?: string}} [context] */
   const exact = (_, value, context) =>
@@ -130,7 +130,7 @@ async function problem(answer, id, operation) {
     const said = parsed(await answer.text());
     if (typeof said.type === "string" && typeof said.title === "string") return new Problem(said, known, operation);
   } catch {
-    // Not a problem document: something else answers at this address.
+    // The body is not a problem document: another server answered.
   }
   return new Problem(
     { type: "/problems/unknown", title: `Answered with status ${answer.status}`, status: answer.status },

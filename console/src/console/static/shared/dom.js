@@ -1,7 +1,7 @@
-/** Builds elements. Text is always text: nothing here reads HTML. */
+/** Builds DOM elements. Strings become text nodes; nothing is parsed as HTML. */
 
 /** @typedef {Node | string | number | null | undefined | false | any[]} Child */
-/** @typedef {Record<string, any>} Attributes `on…` are listeners, `class` and the rest are attributes; false and null leave one out. */
+/** @typedef {Record<string, any>} Attributes `on…` are listeners, others are attributes; false and null omit one. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -26,7 +26,7 @@ export function svg(name, attributes = {}, ...children) {
 }
 
 /**
- * Replace what stands in a node.
+ * Replace the content of a node.
  * @template {Element} E
  * @param {E} node
  * @param {...Child} children
@@ -62,7 +62,7 @@ function flat(children) {
 
 let last = 0;
 
-/** A new id, to tie a label to what it labels. @param {string} stem */
+/** A new id, to connect a label with its element. @param {string} stem */
 export function newId(stem) {
   last += 1;
   return `${stem}-${last}`;

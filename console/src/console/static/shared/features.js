@@ -1,4 +1,4 @@
-/** What features mean, and how their values are written. */
+/** Definitions of features, and the format of their values. */
 
 import { ask } from "./api.js";
 import { el } from "./dom.js";
@@ -22,9 +22,9 @@ import { decimal, known } from "./format.js";
  * @property {number | null} max_age_days
  */
 
-/** @typedef {{name: string, edges: number[], categories: string[] | null, counts: number[]}} Quantity bins, the last one: missing or failed its check */
+/** @typedef {{name: string, edges: number[], categories: string[] | null, counts: number[]}} Quantity the last bin counts values that are missing or failed their check */
 
-/** The definitions that a model version was trained with. @param {string} version @param {AbortSignal} signal @returns {Promise<Feature[]>} */
+/** The feature definitions with which a model version was trained. @param {string} version @param {AbortSignal} signal @returns {Promise<Feature[]>} */
 export async function featuresOf(version, signal) {
   const model = await ask("model", { path: { version }, signal });
   return model.features ?? [];
@@ -61,14 +61,14 @@ export function rangeOf(feature) {
 
 const FLAGS = ["0 (no)", "1 (yes)"];
 
-/** The table of a flag has two cells, which have names. @template {{edges?: number[], values: number[]}} T @param {T} table @param {Feature} [feature] */
+/** Name the two cells in the table of a flag. @template {{edges?: number[], values: number[]}} T @param {T} table @param {Feature} [feature] */
 export function namedCells(table, feature) {
   return feature?.type === "flag" && table.values.length === 2
     ? { ...table, edges: undefined, categories: FLAGS }
     : table;
 }
 
-/** The bins of a distribution by name. @param {Quantity} quantity @param {Feature} [feature] */
+/** The names of the bins of a distribution. @param {Quantity} quantity @param {Feature} [feature] */
 export function binLabels({ edges, categories }, feature) {
   if (categories) return [...categories, "missing"];
   if (feature?.type === "flag" && edges.join() === "0,1") return [...FLAGS, "other", "missing"];
@@ -88,8 +88,8 @@ export function missingShare({ counts }) {
 
 /** @type {Record<string, string>} */
 export const RULES = {
-  missing_cell: "counts as missing, which the model knows from training",
+  missing_cell: "counts as missing, as learned in training",
   default_cell: "counts like most rows in training",
-  best_cell: "counts like the known value that is treated best",
-  model: "filled in by the model's own steps",
+  best_cell: "counts like the value with the lowest risk",
+  model: "imputed by the model's own steps",
 };

@@ -1,4 +1,4 @@
-/** How values are written: numbers with units, instants in ISO form with zone, what is missing as missing. */
+/** Formats of values: numbers with units, times in ISO form with zone, unknown values as "not known". */
 
 const counts = new Intl.NumberFormat("en");
 
@@ -12,13 +12,13 @@ export function percent(share, digits = 2) {
   return known(share) ? `${(100 * /** @type {number} */ (share)).toFixed(digits)} %` : "not known";
 }
 
-/** A number with at most so many digits after the point. @param {number | null | undefined} value @param {number} [digits] */
+/** A number with at most `digits` digits after the point. @param {number | null | undefined} value @param {number} [digits] */
 export function decimal(value, digits = 3) {
   if (!known(value)) return "not known";
   return new Intl.NumberFormat("en", { maximumFractionDigits: digits }).format(/** @type {number} */ (value));
 }
 
-/** A number with exactly so many digits after the point. @param {number | null | undefined} value @param {number} [digits] */
+/** A number with exactly `digits` digits after the point. @param {number | null | undefined} value @param {number} [digits] */
 export function fixed(value, digits = 3) {
   return known(value) ? /** @type {number} */ (value).toFixed(digits) : "not known";
 }
@@ -36,7 +36,7 @@ export function interval(found, write) {
   return `${write(found.value)} (${write(found.low)} to ${write(found.high)})`;
 }
 
-/** An instant as ISO with zone, to the second. @param {string | null | undefined} instant */
+/** A time in ISO form with zone, to the second. @param {string | null | undefined} instant */
 export function iso(instant) {
   return instant ? instant.replace(/\.\d+/, "").replace("+00:00", "Z") : "not known";
 }
@@ -49,7 +49,7 @@ const UNITS = /** @type {const} */ ([
   ["minute", 60],
 ]);
 
-/** How long ago, in the largest unit that fits. @param {string} instant @param {number} [now] milliseconds */
+/** The time since an instant, in the largest unit that fits. @param {string} instant @param {number} [now] milliseconds */
 export function ago(instant, now = Date.now()) {
   const seconds = (now - Date.parse(instant)) / 1000;
   if (seconds < 0) return "in the future";
@@ -67,7 +67,7 @@ export function size(bytes) {
   return bytes < 1000 ? `${bytes} B` : `${(bytes / 1000).toFixed(1)} kB`;
 }
 
-/** The end of an id is what differs. @param {string} id */
+/** The end of an id, because ids differ there. @param {string} id */
 export function shortId(id) {
   return id.length > 14 ? `…${id.slice(-8)}` : id;
 }

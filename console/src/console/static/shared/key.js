@@ -1,9 +1,9 @@
-/** Where a person enters the API key: a dialog for whoever wants another, a page when none was given and one is needed. */
+/** Entry of the API key: a dialog to change it, and a page if the installation requires a key and none was entered. */
 
 import { hasKey, useKey } from "./api.js";
 import { el, newId } from "./dom.js";
 
-const KEPT = "The key stays in this page's memory: reloading the page forgets it.";
+const KEPT = "The key is kept only in the memory of this page. Reloading the page removes it.";
 
 /** @param {() => void} done */
 function keyForm(done) {
@@ -31,7 +31,7 @@ export function keyPage(done) {
     "section",
     { class: "card narrow" },
     el("h1", { tabindex: "-1" }, "An API key is needed"),
-    el("p", {}, "This installation answers to callers with an API key only. ", KEPT),
+    el("p", {}, "This installation requires an API key. ", KEPT),
     keyForm(done),
     el(
       "p",
@@ -41,7 +41,7 @@ export function keyPage(done) {
   );
 }
 
-/** The dialog, opened. @param {() => void} done */
+/** Open the dialog. @param {() => void} done called after the key has changed */
 export function openKeyDialog(done) {
   const title = newId("title");
   const dialog = el("dialog", { "aria-labelledby": title });
@@ -64,7 +64,7 @@ export function openKeyDialog(done) {
       el(
         "div",
         { class: "actions" },
-        hasKey() ? el("button", { type: "button", class: "secondary", onclick: forget }, "Forget it") : null,
+        hasKey() ? el("button", { type: "button", class: "secondary", onclick: forget }, "Remove the key") : null,
         el("button", { type: "button", class: "secondary", onclick: close }, "Close"),
       ),
     ),

@@ -1,4 +1,4 @@
-/** The Markdown of model cards as elements: headings, paragraphs, lists, tables, code. Pictures and addresses stay text. */
+/** Converts the Markdown of model cards to elements. Omits pictures; links stay text. */
 
 import { el } from "./dom.js";
 import { table } from "./table.js";

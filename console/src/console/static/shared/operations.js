@@ -1,10 +1,10 @@
-/** The part of the public API that the pages use: method, address, scope of a key, and the service that answers. */
+/** The operations of the public API that the pages use: method, address, scope of a key, and service. */
 
 /**
  * @typedef {object} Operation
  * @property {"GET" | "POST"} method
- * @property {string} address relative to the front door; `{name}` is filled in
- * @property {string | null} scope what a key must be for; null: none is needed
+ * @property {string} address relative to the front door; `{name}` is replaced by a path parameter
+ * @property {string | null} scope the scope that a key needs; null if no key is needed
  * @property {"features" | "predictions" | "front"} service
  */
 

@@ -1,4 +1,4 @@
-/** Small parts that several pages show: headings, badges, instants, links, fields. */
+/** Small components that several pages use: headings, badges, times, links, fields. */
 
 import { el, newId } from "./dom.js";
 import { ago, iso, shortId } from "./format.js";
@@ -19,7 +19,7 @@ export function badge(kind, text) {
 /** @type {Record<string, [string, string]>} */
 const OUTCOMES = { approve: ["good", "✓ approve"], refer: ["warn", "? refer"], decline: ["bad", "✕ decline"] };
 
-/** What was or would be decided. @param {string | null | undefined} decision */
+/** A badge for a decision. @param {string | null | undefined} decision */
 export function outcome(decision) {
   const [kind, text] = OUTCOMES[decision ?? ""] ?? ["plain", "–"];
   return badge(kind, text);
@@ -70,7 +70,7 @@ export function select(name, options, chosen) {
 }
 
 /**
- * A form whose fields become the query of an address.
+ * A form that opens an address with its fields as the query.
  * @param {string[]} parts @param {HTMLElement[]} fields @param {string} submit
  */
 export function queryForm(parts, fields, submit) {
@@ -83,7 +83,7 @@ export function queryForm(parts, fields, submit) {
   return form;
 }
 
-/** Take a text away: to the clipboard. @param {string} text @param {string} label */
+/** A button that copies a text to the clipboard. @param {string} text @param {string} label */
 export function copyButton(text, label) {
   const button = el("button", { type: "button", class: "secondary small", "aria-label": label }, "Copy");
   button.addEventListener("click", async () => {
@@ -91,7 +91,7 @@ export function copyButton(text, label) {
       await navigator.clipboard.writeText(text);
       button.textContent = "Copied";
     } catch {
-      button.textContent = "The browser refuses";
+      button.textContent = "Not allowed by the browser";
     }
   });
   return button;

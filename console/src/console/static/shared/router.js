@@ -1,9 +1,9 @@
-/** Addresses behind the `#`: `#/clients/5008804?as_of=…`. Every page, and what is chosen on it, has one. */
+/** Addresses after the `#`, such as `#/clients/5008804?as_of=…`. They hold the page and the choices on it. */
 
 /**
  * @typedef {object} Route
  * @property {string} page
- * @property {string[]} parts what follows the page, decoded
+ * @property {string[]} parts the path segments after the page, decoded
  * @property {URLSearchParams} query
  */
 

@@ -1,4 +1,4 @@
-/** What a page shows when there is nothing to show yet: loading, empty, failed. */
+/** The states of a part without content: loading, empty, failed. */
 
 import { advice } from "./advice.js";
 import { Problem, hasKey } from "./api.js";
@@ -13,7 +13,7 @@ export function command(text) {
   return el("pre", { class: "command", tabindex: "0", role: "group", "aria-label": "Command" }, el("code", {}, text));
 }
 
-/** @param {string} title @param {Child} text @param {string} [next] the one command that changes it */
+/** @param {string} title @param {Child} text @param {string} [next] a command that provides content */
 export function empty(title, text, next) {
   return el(
     "div",
@@ -28,7 +28,7 @@ export function empty(title, text, next) {
 export function failed(reason) {
   const problem = reason instanceof Problem ? reason : null;
   if (!problem) console.error(reason);
-  const what = problem ? advice(problem) : { text: "The console failed to show this. Load the page again." };
+  const what = problem ? advice(problem) : { text: "The console has a defect here. Load the page again." };
   return el(
     "div",
     { class: "failed", role: "alert" },
@@ -55,12 +55,12 @@ export function failed(reason) {
   );
 }
 
-/** Asks the frame for the key dialog, or for the page that asks for a key. @param {"key-wanted" | "key-needed"} event */
+/** Ask the frame to open the key dialog, or the page for entering a key. @param {"key-wanted" | "key-needed"} event */
 function tell(event) {
   window.dispatchEvent(new Event(event));
 }
 
-/** Show the page of the address again, with everything asked for anew. */
+/** Load the current page again, with new requests. */
 export function reload() {
   window.dispatchEvent(new HashChangeEvent("hashchange"));
 }
@@ -71,8 +71,8 @@ export function button(text, onclick) {
 }
 
 /**
- * Show what `load` brings; until then, that it is on its way; and if it fails, why. Nothing is shown once `signal` says
- * that the reader has gone on.
+ * Show the result of `load`: "Loading…" if it takes long, and the reason if it fails. Shows nothing after `signal` is
+ * aborted, because the reader has left the page.
  * @param {HTMLElement} place @param {AbortSignal} signal @param {() => Promise<Child>} load
  */
 export async function show(place, signal, load) {
@@ -92,7 +92,7 @@ export async function show(place, signal, load) {
 }
 
 /**
- * A titled part of a page that loads by itself: what fails in it leaves the others alone.
+ * A part of a page with a title, which loads independently: its failure does not affect other parts.
  * @param {string} title @param {AbortSignal} signal @param {() => Promise<Child>} load @param {{lead?: Child, class?: string}} [more]
  */
 export function section(title, signal, load, more = {}) {

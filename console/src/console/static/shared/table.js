@@ -1,4 +1,4 @@
-/** Tables that scroll sideways within themselves, and lists of names and values. */
+/** Tables that scroll sideways, and lists of names and values. */
 
 import { el } from "./dom.js";
 
@@ -52,7 +52,7 @@ export function facts(pairs) {
   );
 }
 
-/** Further material, closed until somebody asks for it. @param {string} title @param {...Child} children */
+/** Additional content, which is collapsed at first. @param {string} title @param {...Child} children */
 export function more(title, ...children) {
   return el("details", {}, el("summary", {}, title), children);
 }

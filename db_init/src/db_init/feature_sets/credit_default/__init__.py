@@ -1,1 +1,1 @@
-"""The feature set of the demo: loans of one client."""
+"""The shipped feature set `credit_default`: loans of clients."""

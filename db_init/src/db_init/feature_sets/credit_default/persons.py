@@ -1,8 +1,8 @@
-"""Which client ids of the demo are one person's.
+"""Grouping of the client ids of `credit_default` by person.
 
-No key of a person is kept, but the ids of one follow one another. A person is a run of neighbouring ids (at most 5 apart)
-with equal age, tenure and car in the last row of each, as training takes it; or with equal birthday, start of the job and
-car, which tell what the ages of two dates cannot.
+The data has no key of a person, but the ids of one person are neighbours. A person is a sequence of ids, each at most 5
+after the one before, whose last rows have equal age, tenure and car, as training reads them, or equal birthday, start
+of the job and car. The dates are compared because the ages of one person at two dates can differ.
 """
 
 from shared_schemas.feature_sets import Feature, FeatureSet
@@ -26,7 +26,7 @@ _PERSONS = """
 
 
 def sql(feature_set: FeatureSet) -> str:
-    """Table `persons` (client_id, person) from `rows`, whose columns have the number of their feature."""
+    """SQL that makes table `persons` (client_id, person) from `rows`, whose columns are numbered like the features."""
     place = {name: number for number, name in enumerate(feature_set.names)}
     age, tenure, car = (place[name] for name in ("age", "years_on_the_job", "flag_own_car"))
     values = [_checked(feature_set.features[number], f"f{number}") for number in (age, tenure, car)]
@@ -37,7 +37,7 @@ def sql(feature_set: FeatureSet) -> str:
 
 
 def _checked(feature: Feature, column: str) -> str:
-    """The value, or null where training takes it for missing, since it is out of its range."""
+    """SQL of the value, or null if it is out of its range, because training treats it as missing."""
     if feature.type == "flag":
         return f"CASE WHEN {column} IN (0, 1) THEN {column} END"
     bounds = {

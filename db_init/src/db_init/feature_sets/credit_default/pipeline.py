@@ -1,16 +1,17 @@
-"""Features of a loan from the client's earlier loans. Loans of one day do not see each other."""
+"""The pipeline of `credit_default`: features of a loan from the client's loans on earlier days."""
 
 import ibis
 from ibis.expr.types import Column, Table
 
 _FRACTION = 1e12
-"""Fractions of amounts are counted in this part of one."""
+"""Fractions of amounts are summed as integers, in units of 1 / _FRACTION."""
 
 
 def features(events: Table) -> dict[str, Column]:
-    """Sums are of integers, so that they depend neither on the order in which an engine adds nor on how it makes decimals.
+    """The features that are not in completed years: those follow from their dates, as declared.
 
-    The features in completed years follow from their dates, by their declaration.
+    Sums are of integers, so that they depend neither on an engine's order of addition nor on its conversion to
+    decimals.
     """
     day = (events.loan_date.epoch_seconds() // 86_400).cast("int64")
     earlier = ibis.range_window(order_by=day, preceding=(None, 1))

@@ -1,8 +1,8 @@
-"""Synthetic raw loans, in the layout of real ones and with their distributions, dirt included. No row is a real person's.
+"""Synthetic raw loans with the layout and distributions of real ones, including invalid cells. No row is real.
 
-The distributions were fitted to 36,457 clients of the public "credit card approval" data; what each number means stands
-beside it in `population`. Persons have several client ids; dates and amounts of loans are noise; the risk of default is a
-sum of effects of the features, and two frailties (of the person, of the id) that no feature shows.
+The distributions were fitted to 36,457 clients of the public "credit card approval" data. `population` explains each
+number. Persons have several client ids. Dates and amounts of loans are noise. The risk of default, in log-odds, is a
+sum of effects of the features and of two frailties (of the person and of the id), which no feature shows.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _FIRST_LOAN, _LAST_LOAN = _day(2019, 1, 1), _day(2020, 12, 31)
 
 @dataclass(frozen=True)
 class _Clients:
-    """One entry a client id; `person` numbers the person it is of."""
+    """Arrays with one entry per client id; `person` is the number of its person."""
 
     ids: np.ndarray
     person: np.ndarray
@@ -93,10 +93,10 @@ def _clients(random: np.random.Generator, clients: int) -> _Clients:
 
 
 def _default_rates(random: np.random.Generator, clients: _Clients, signal: float) -> np.ndarray:
-    """The probability that a loan of each client goes bad, frailties included.
+    """The probability of default of a loan of each client, including frailties.
 
-    The effects are those on the whole population; a table turns them into the predictor that has them on average over
-    the frailties (Gauss-Hermite quadrature).
+    The effects are marginal: they hold for the average over the frailties. A table from Gauss-Hermite quadrature
+    converts them into the linear predictor with this average.
     """
     effects = (
         np.interp(clients.nb, p.EFFECT_LOANS_AT, p.EFFECT_LOANS) - 0.06 * (clients.age - 43) / 10 - 0.10 * clients.car
@@ -115,7 +115,7 @@ def _default_rates(random: np.random.Generator, clients: _Clients, signal: float
 
 
 def _amounts(random: np.random.Generator, loans: int) -> np.ndarray:
-    """100 plus a generalised Pareto, cut off at 400."""
+    """100 plus a generalised Pareto distribution, truncated at 400."""
     below = 1 - (1 + p.AMOUNT_SHAPE * 300 / p.AMOUNT_SCALE) ** (-1 / p.AMOUNT_SHAPE)
     uniform = random.random(loans) * below
     return np.asarray(np.round(100 + p.AMOUNT_SCALE * ((1 - uniform) ** -p.AMOUNT_SHAPE - 1) / p.AMOUNT_SHAPE, 6))
@@ -126,7 +126,7 @@ def _text_days(days: np.ndarray) -> np.ndarray:
 
 
 def _personal_columns(random: np.random.Generator, clients: _Clients) -> dict[str, np.ndarray]:
-    """Columns that no feature comes from, per client id; those of one person agree."""
+    """Columns that no feature uses, per client id. All ids of a person have the same values."""
     count = int(clients.person[-1]) + 1
 
     def pick(shares: dict[str, int]) -> np.ndarray:
@@ -159,7 +159,7 @@ def _personal_columns(random: np.random.Generator, clients: _Clients) -> dict[st
 
 
 def _spoiled(random: np.random.Generator, loans: int) -> tuple[list[tuple[str, str, np.ndarray]], np.ndarray]:
-    """Dirt as the real file has it: columns, what stands there and in which lines; and the lines that stand there twice."""
+    """Defects like those of the real file: invalid cells (column, text, lines), and the lines that occur twice."""
     dirt = [(name, text, random.random(loans) < rate) for name, text, rate in p.DIRT]
     return dirt, np.flatnonzero(random.random(loans) < p.DUPLICATE_LINES)
 
@@ -199,7 +199,7 @@ def _loans(clients: int, seed: int, signal: float) -> pa.Table:
 
 
 def write_sample(out: Path, clients: int, seed: int, signal: float, steps: Steps) -> int:
-    """Write the file whole or not at all. The number of its rows."""
+    """Write the file completely or not at all. Return the number of its rows."""
     with written_whole(out) as fresh:
         steps.step("making loans")
         table = _loans(clients, seed, signal)

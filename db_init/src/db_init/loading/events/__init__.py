@@ -1,1 +1,1 @@
-"""Raw events: read, judged, compared with those that are stored, computed into features, written."""
+"""Loading of raw events: parse, compare with stored events, compute features, write."""

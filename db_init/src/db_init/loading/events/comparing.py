@@ -1,4 +1,4 @@
-"""Fetches the raw events that a file's events are compared with."""
+"""Fetch of the stored raw events with which the events of a file are compared."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ _FETCHED = {
 
 
 def fetch_stored(connection: psycopg.Connection, engine: Engine, source: Source) -> None:
-    """Table `stored`: the events of every client in the file, and those whose event ids it repeats."""
+    """Make table `stored`: the stored events of all clients in the file, and those whose event ids are in the file."""
     [anything] = connection.execute(
         "SELECT EXISTS (SELECT FROM feature_history WHERE event_id IS NOT NULL)"
     ).fetchone() or [False]
@@ -36,7 +36,7 @@ def fetch_stored(connection: psycopg.Connection, engine: Engine, source: Source)
 
 
 def _spread(engine: Engine, source: Source) -> None:
-    """The columns of `fetched` as those of an event."""
+    """Make table `stored` from `fetched`, with the columns of an event."""
     dialect, kinds = engine.dialect, source_kinds(source)
     columns = "".join(f", r.{dialect.identifier(name)} AS {dialect.identifier(name)}" for name in kinds)
     declared = source.columns.get(source.event_time)

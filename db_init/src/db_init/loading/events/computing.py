@@ -1,4 +1,4 @@
-"""Computes the columns of a pipeline in an engine, and looks at the values that come out."""
+"""Computation of a pipeline's columns in an engine, and the check of their values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,13 +16,13 @@ Column = Any
 
 
 def compute(engine: Engine, events: Table, applied: Applied, source: Source) -> list[str]:
-    """Table `computed`: of each event the columns `__f0`, `__f1`, ... The keys of their features. Raises PipelineRefused."""
+    """Make table `computed` with columns `__f0`, `__f1`, ... and return their feature keys. Raises PipelineRefused."""
     columns = pipelines.features(events, applied, source)
     file = applied.folder / source.pipeline
     chosen = {EVENT: events[source.event_id]} | {f"__f{n}": one for n, one in enumerate(columns.values())}
     try:
         engine.keep("computed", events.select(**chosen))
-    except (*engine.refusals, IbisError) as error:  # its message may hold values of clients
+    except (*engine.refusals, IbisError) as error:  # do not repeat its message, which may hold values of clients
         raise pipelines.PipelineRefused(file, _failed(engine, events, columns, error)) from error
     declared = {one.key: one for one in (*applied.feature_set.features, *applied.retained)}
     if found := _others(engine, [declared[key] for key in columns]):
@@ -33,7 +33,7 @@ def compute(engine: Engine, events: Table, applied: Applied, source: Source) -> 
 
 
 def _others(engine: Engine, features: Sequence[Feature]) -> list[tuple[Feature, int]]:
-    """Features whose columns, in this order, hold values that they do not allow, and how many. One query counts all."""
+    """The features with values that are not allowed, and their number. `features` are in the order of `computed`."""
     allowed = {place: found for place, feature in enumerate(features) if (found := _allowed(engine, feature))}
     if not allowed:
         return []

@@ -1,4 +1,4 @@
-"""Compares events with each other and with those that are stored. Ibis expressions for any engine."""
+"""Comparison of events with each other and with stored events, as Ibis expressions for any engine."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,10 +12,10 @@ Column = Any
 
 
 def judged(lines: Table, columns: Sequence[str]) -> Table:
-    """Lines that were parsed without a reason, and stored events as line 0: each with its verdict.
+    """The verdict on each of `lines`, which are the valid lines of the file and the stored events as line 0.
 
-    `keep` (the first line of an event), `stored` (line 0), `unchanged` (as stored), `dropped` (as an earlier line), or
-    `conflict` (an event id seen before with other content). `columns` are those of an event.
+    `keep` (the first line of an event), `stored` (line 0), `unchanged` (equal to the stored event), `dropped` (equal to
+    an earlier line), or `conflict` (its event id was seen before with other content). `columns`: those of an event.
     """
     counted = lines.group_by(EVENT).agg(__lines=lines.count())
     repeated = counted.filter(counted["__lines"] > 1)
@@ -41,6 +41,6 @@ def _judged_together(lines: Table, columns: Sequence[str]) -> Table:
 
 
 def _counted(column: Column) -> Column:
-    """A text that tells a value from every other one, whatever stands after it: its length comes first."""
+    """The value as text after its length, so that concatenated values cannot be confused."""
     text = column.cast("string")
     return text.length().cast("string").concat(":", text).fill_null("-")

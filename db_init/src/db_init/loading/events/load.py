@@ -1,4 +1,4 @@
-"""Loads raw events: computes what a file changes, and changes it in one transaction."""
+"""The load of raw events: computes the changes that a file makes, and applies them in one transaction."""
 
 import time
 from collections.abc import Callable
@@ -33,7 +33,7 @@ _SQL = Path(__file__).parents[1] / "sql"
 _UPSERT_ONLINE = (_SQL / "upsert_loaded.sql").read_text(encoding="utf-8")
 _UPDATE_REPLACED = (_SQL / "update_replaced.sql").read_text(encoding="utf-8")
 
-# What is folded must hold every write, so that nothing may be written meanwhile.
+# The fold must include every write, so no other session may write at the same time.
 NO_WRITES = "LOCK TABLE online_features IN SHARE ROW EXCLUSIVE MODE"
 
 _COPY_HISTORY = "feature_history (client_id, event_timestamp, event_id, said, raw, outcome, seq)"
@@ -53,7 +53,7 @@ _TOLERATED = timedelta(days=1)
 
 @dataclass(frozen=True)
 class _Work:
-    """One load: its engine, its feature set, and its report."""
+    """The context of one load."""
 
     connection: psycopg.Connection
     engine: Engine
@@ -78,9 +78,9 @@ def load(
     feature_set_file: Path | None = None,
     share: Share = WHOLE,
 ) -> Report:
-    """Readers see all of the file's effect or none of it. Without a file, the lines in quarantine are tried again.
+    """Load a file, or without one retry the lines in quarantine. Readers see all of its effect or none.
 
-    `opening` gives the engine that computes. `feature_set_file` tells where the set in force and its pipeline lie.
+    `opening` opens the engine. `feature_set_file`: the TOML file of the set in force, with its pipeline beside it.
     """
     started = time.monotonic()
     with opening as engine, exclusive(connection, say):
@@ -110,7 +110,7 @@ def load(
 
 
 def with_source(connection: psycopg.Connection, file: Path | None) -> tuple[Applied, Source]:
-    """The feature set in force, with what it says of raw events. Raises LoadError."""
+    """The feature set in force and its section [source]. Raises LoadError if it has none, or `file` is another set."""
     applied = applied_set(connection)
     connection.commit()
     if file is not None:
@@ -127,7 +127,7 @@ def with_source(connection: psycopg.Connection, file: Path | None) -> tuple[Appl
 
 
 def _read(work: _Work, file: Path | None) -> str | None:
-    """Fill `raw` and `malformed`. The digest of the file, if it is one."""
+    """Fill `raw` and `malformed`. Return the digest of the file; None without a file."""
     needed = needed_columns(work.feature_set, work.source)
     if file is None:
         work.steps.step("reading the lines in quarantine")
@@ -153,7 +153,7 @@ def _judge(work: _Work) -> None:
 
 
 def _refused(dialect: Dialect, columns: tuple[str, ...], event_id: str) -> str:
-    """The lines for quarantine, each with the text of a JSON object: its cells, or the line and the file's columns."""
+    """SQL of the lines for quarantine, each as a JSON object: its cells, or its text and the columns of the file."""
     row = dialect.json_object((name, dialect.json_value(f"raw.{dialect.identifier(name)}", "text")) for name in columns)
     line = dialect.json_object(
         [("text", dialect.json_value("text", "text")), ("columns", dialect.json_value("columns", "texts"))]
@@ -168,7 +168,7 @@ def _refused(dialect: Dialect, columns: tuple[str, ...], event_id: str) -> str:
 
 
 def _compute(work: _Work) -> None:
-    """Tables `fresh_history` (new events, and stored ones whose features change) and `fresh_online`."""
+    """Make tables `fresh_history` (new events, and stored ones whose features change) and `fresh_online`."""
     engine, source = work.engine, work.source
     table = engine.table("judged")
     kept = table.filter(table[VERDICT].isin(["keep", "stored"]))
@@ -180,7 +180,7 @@ def _compute(work: _Work) -> None:
     events = engine.keep("events", events)
     keys = compute(engine, events, work.applied, source)
     instant = engine.dialect.instant.format(f"j.{TIME}")
-    # Rows are put in order before there is JSON, which is too wide to sort in little memory.
+    # Sort the rows before they contain JSON: rows with JSON are too wide to sort in little memory.
     everyone = f"""
         SELECT j.{LINE}, j.{CLIENT} AS client_id, {instant} AS event_timestamp, j.{EVENT} AS event_id,
                {_said(work, keys)} AS said, CASE WHEN j.{LINE} > 0 THEN {_kept_raw(work)} END AS raw,
@@ -193,7 +193,7 @@ def _compute(work: _Work) -> None:
 
 
 def _said(work: _Work, keys: list[str]) -> str:
-    """The JSON of what an event says; `j` is judged and computed."""
+    """SQL of the JSON of an event's features. `j` is the alias of the join of `judged` and `computed`."""
     declared = {one.key: one for one in (*work.feature_set.features, *work.applied.retained)}
     dialect = work.engine.dialect
     members = {key: dialect.json_value(f"j.__f{n}", _kind(declared[key])) for n, key in enumerate(keys)}

@@ -1,7 +1,7 @@
-"""Lines in quarantine whose client another of several databases knows: they go there before they are tried again.
+"""Moves quarantined lines to the database that has their client, before they are tried again.
 
-The first database keeps the lines that no client could be read of. Edited by hand, or read by a newer release, they may be of
-clients of another one.
+The first of several databases keeps the lines without a readable client. After an edit by hand, or in a newer release,
+their client may be readable and belong to another database.
 """
 
 from collections.abc import Callable
@@ -31,11 +31,11 @@ def move_lines(
     say: Callable[[str], None],
     feature_set_file: Path | None = None,
 ) -> None:
-    """Each line is stored in the other database before it is deleted in its own: stopped in between, it is done again."""
+    """Move the lines. Each is stored in the other database before it is deleted, so that a move can be repeated."""
     found = reachable(settings)
     with ExitStack() as stack:
         connections = {shard: stack.enter_context(connected(settings, shard)) for shard in found}
-        # In the order of the databases, so that two commands do not block each other.
+        # Take the locks in the order of the databases, so that two commands cannot deadlock.
         for connection in connections.values():
             stack.enter_context(exclusive(connection, say))
         known = {with_source(connection, feature_set_file)[0].feature_set.digest for connection in connections.values()}
@@ -50,7 +50,7 @@ def move_lines(
 def _elsewhere(
     connection: psycopg.Connection, engine: Engine, shard: Shard, feature_set_file: Path | None
 ) -> list[tuple[str, int, str, int]]:
-    """File, line and digest of the lines of other databases, and the number of that database."""
+    """File, line and digest of each line of another database, and the number of that database."""
     applied, source = with_source(connection, feature_set_file)
     fetch_refused(connection, engine, needed_columns(applied.feature_set, source))
     lines = parsed(engine.table("raw"), applied.feature_set, source, datetime.now(UTC), None)

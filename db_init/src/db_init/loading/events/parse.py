@@ -1,4 +1,4 @@
-"""Raw events, text in every column, as typed columns and a reason why a line is refused. Ibis expressions for any engine."""
+"""Parsing of raw events: text columns become typed columns and a reason of refusal. Ibis expressions for any engine."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,7 +16,7 @@ _LARGEST_FLOAT = 1.7976931348623157e308
 EARLIEST = "1900-01-01"
 _LATEST = "9998-12-31"
 
-# An end of text is \z: in Java, $ stands before a last line separator, too.
+# \z is the end of the text. In Java, $ also matches before a final line break.
 _NUMBER = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?\z"
 _NOT_FINITE = r"^[+-]?([nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)\z"
 _WHOLE = r"^([+-]?[0-9]{1,19})([.]0+)?\z"
@@ -26,7 +26,7 @@ _INSTANT = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})([ T]([0-9]{2}:[0-9]{2}:[0-9]{2}([.][0
 
 
 def needed_columns(feature_set: FeatureSet, source: Source) -> tuple[str, ...]:
-    """Columns of a file that a load cannot do without, in a fixed order."""
+    """The columns that a file must have, in a fixed order; the event id is first."""
     wanted = [source.event_id, feature_set.entity.column, source.event_time, *source.columns]
     if feature_set.outcome is not None:
         wanted.append(feature_set.outcome.column)
@@ -36,7 +36,7 @@ def needed_columns(feature_set: FeatureSet, source: Source) -> tuple[str, ...]:
 
 
 def source_kinds(source: Source) -> dict[str, str]:
-    """The Ibis type of each typed source column, but those that name the event."""
+    """The Ibis type of each declared source column, except event id and event time."""
     return {
         name: "int64"
         if column.values
@@ -49,9 +49,9 @@ def source_kinds(source: Source) -> dict[str, str]:
 def parsed(
     raw: Table, feature_set: FeatureSet, source: Source, latest: datetime, kept_since: datetime | None = None
 ) -> Table:
-    """The lines of `raw`, typed, each with the reason why it is refused, or null.
+    """The lines of `raw` with typed columns and the reason of refusal, null for valid lines.
 
-    Events after `latest` are refused, and those before the history is kept.
+    Events after `latest` and before `kept_since` are refused.
     """
     columns = {name: source.columns[name] for name in source_kinds(source)}
     typed = raw.select(
@@ -74,12 +74,12 @@ def parsed(
 
 
 def event_columns(source: Source) -> tuple[str, ...]:
-    """What an event consists of, in the order of the tables that hold events."""
+    """The columns of an event, in the order of the tables of events."""
     return (EVENT, CLIENT, TIME, *source_kinds(source), OUTCOME, GROUP)
 
 
 def _judged(feature_set: FeatureSet, source: Source) -> dict[str, str]:
-    """Columns whose bad values refuse a line, and the typed column of each."""
+    """The file columns whose invalid values refuse a line, and the typed column of each."""
     named = {feature_set.entity.column: CLIENT, source.event_id: EVENT, source.event_time: TIME}
     return named | {name: name for name in source_kinds(source) if source.columns[name].bad == "quarantine"}
 
@@ -93,7 +93,7 @@ def _extracted(column: Column, pattern: str, group: int = 1) -> Column:
 
 
 def _id(column: Column) -> Column:
-    """1.0 is 1: writers that know no missing integers make them so."""
+    """The id in a cell. 1.0 is read as 1: some programs write integer columns with missing values as floats."""
     return _extracted(column, _ID).try_cast("int64")
 
 
@@ -118,7 +118,7 @@ def _number(column: Column) -> Column:
 def _typed(column: Column, declared: SourceColumn) -> Column:
     if declared.values:
         text = _text(column).upper()
-        # The engine's capitals on both sides: Python's are others (of ß, for one).
+        # Let the engine convert both sides to upper case: Python's conversion differs, for ß for example.
         known = [(text == ibis.literal(key).upper(), value) for key, value in declared.values.items()]
         return ibis.cases(*known, else_=ibis.null("int64")).cast("int64")
     kinds = {"integer": lambda: _extracted(column, _WHOLE).try_cast("int64"), "number": lambda: _number(column)}
@@ -152,12 +152,12 @@ Case = tuple[Column, Any]
 
 
 def _instant(instant: datetime, column: Column) -> Column:
-    """A literal of the column's type."""
+    """The time as a literal of the column's type."""
     return ibis.literal(instant.date() if column.type().is_date() else instant.replace(tzinfo=None))
 
 
 def _reasons(typed: Table, feature_set: FeatureSet, source: Source, latest: datetime) -> Iterator[Case]:
-    """Tells apart why a value is null only where it is null, because it is expensive."""
+    """Yield conditions and their reasons. Why a value is null is computed for null values only: it is expensive."""
     judged = _judged(feature_set, source)
     absent = None
     for column in judged.values():

@@ -1,14 +1,17 @@
-"""Runs the pipeline of a feature set: expressions over the events of one client, point in time.
+"""The pipeline of a feature set: point-in-time correct Ibis expressions over the events of each client.
 
-The contract of a pipeline. `def features(events: ibis.Table) -> dict[str, ibis.Column]` in the file that [source] names.
-- `events` has one row an event: `client_id`, the columns of event id and time under their own names, and the declared source
+The contract of a pipeline: the file that [source] names has
+`def features(events: ibis.Table) -> dict[str, ibis.Column]`.
+- `events` has one row per event: `client_id`, event id and event time under their own names, and the declared source
   columns, typed. It has no outcome and no group.
-- It returns columns by the names of features, computed row by row from `events`; a retained older version under
-  NAME@VERSION, if it is still computed. Events do not speak of a feature that is not returned: it is only written or imported.
-  Features declared completed_years_since of a source column follow from it and are left out. Integers, flags: whole numbers. Numbers: numbers. Categories: texts of the declared list.
-- The features of an event may use the event itself and the events of the same client strictly before its time. A window has
-  one order, ascending, made of the time of the event; it is a range that ends before the current value, or it is rank or
-  dense_rank. Windows are divided by client by the loader: a pipeline cannot see another client's events.
+- The result has columns by feature name, computed row by row from `events`. It may also have columns for retained older
+  versions, named NAME@VERSION. Events set no value for a feature that is not returned: it is only written or imported.
+  Features that are completed_years_since a source column are computed from that column and must not be returned.
+- Integers and flags are columns of whole numbers, numbers are columns of numbers, categories are columns of texts from
+  the declared list.
+- The features of an event may use the event itself and the events of the same client strictly before its time. A window
+  has one ascending order, by the time of the event. It is a range that ends before the current value, or it is rank or
+  dense_rank. The loader partitions windows by client, so a pipeline cannot see another client's events.
 """
 
 import runpy
@@ -39,12 +42,12 @@ class PipelineRefused(LoadError):
 
 
 def dated(feature: Feature, source: Source) -> bool:
-    """Whether a feature follows from a date of the event, without the pipeline."""
+    """Whether a feature is computed from a date of the event, without the pipeline."""
     return feature.completed_years_since is not None and feature.completed_years_since in source.columns
 
 
 def features(events: Table, applied: Applied, source: Source) -> dict[str, Column]:
-    """The columns of the pipeline by the key of their features. Raises PipelineRefused."""
+    """The columns of the pipeline by feature key. Raises PipelineRefused."""
     file = applied.folder / source.pipeline
     outcome = applied.feature_set.outcome
     returned = _returned(file, events, outcome.column if outcome else None)
@@ -63,7 +66,7 @@ def _returned(file: Path, events: Table, outcome: str | None) -> Mapping[str, An
         raise PipelineRefused(file, "is not there; name the set's TOML file with --feature-set")
     try:
         returned = runpy.run_path(str(file))["features"](events)
-    except (Exception, SystemExit) as error:  # whatever a stranger's code raises
+    except (Exception, SystemExit) as error:  # foreign code may raise anything
         raise PipelineRefused(file, _why(error, outcome)) from error
     if not isinstance(returned, dict):
         raise PipelineRefused(file, f"returns {type(returned).__name__}, not a dict of columns")
@@ -98,7 +101,7 @@ def _fits(kind: Any, feature: Feature) -> bool:
 
 
 def _looks_elsewhere(column: Column, events: Table, source: Source) -> Iterator[str]:
-    """Why a column is not computed row by row, from its client's earlier events."""
+    """Yield the reasons why a column depends on more than the event and its client's earlier events."""
     node = column.op()
     if any(relation != events.op() for relation in node.find(ops.Relation)):
         yield "another table, so that its length is not that of events"
@@ -115,7 +118,7 @@ def _looks_elsewhere(column: Column, events: Table, source: Source) -> Iterator[
 
 
 def _prepared(column: Column, events: Table) -> Column:
-    """Every window divided by client, and every count of seconds a whole number: DuckDB counts fractions, Spark does not."""
+    """The column with windows partitioned by client, and whole epoch seconds: only DuckDB would give fractions."""
     client = events[CLIENT_ID].op()
 
     def prepared(node: Any, changed: Mapping[str, Any] | None) -> Any:

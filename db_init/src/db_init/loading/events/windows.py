@@ -1,4 +1,4 @@
-"""Which windows a pipeline may have: those that see a client's events strictly before the time of the event."""
+"""Check of the windows of a pipeline: they may contain only events strictly before the time of the event."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ from shared_schemas.feature_sets import Source
 Node = Any
 
 CHANCE = (ops.TimestampNow, ops.DateNow, ops.RandomScalar, ops.RandomUUID)
-"""What a second load would compute otherwise."""
+"""Operations whose result would differ in a second load."""
 
 _KEEPS_ORDER = (
     ops.Date, ops.DateTruncate, ops.TimestampTruncate, ops.ExtractEpochSeconds, ops.ExtractYear, ops.Floor, ops.Ceil,
     ops.Round,
 )  # fmt: skip
-"""Of one event time and a later one, the values are in the same order, or equal."""
+"""Monotonic operations: a later event time gives an equal or greater value."""
 
 _DIFFERENCES = (ops.Subtract, ops.TimestampDiff, ops.DateDiff, ops.TimestampDelta, ops.DateDelta)
 
 
 def sees_too_much(window: Node, source: Source) -> str | None:
-    """Why a window sees other events than those before the time of the event."""
+    """Why a window may contain other events than those before the time of the event; None if it cannot."""
     if len(window.order_by) != 1 or not window.order_by[0].ascending:
         return f"a window without one ascending order of {source.event_time}"
     if not _in_order(window.order_by[0].arg, source.event_time):
@@ -35,7 +35,7 @@ def sees_too_much(window: Node, source: Source) -> str | None:
 
 
 def _in_order(node: Node, time: str) -> bool:
-    """Whether a value never falls as the event time rises."""
+    """Whether a later event time gives an equal or greater value."""
     while not isinstance(node, ops.Field):
         node = _rising_part(node)
         if node is None:
@@ -44,9 +44,9 @@ def _in_order(node: Node, time: str) -> bool:
 
 
 def _rising_part(node: Node) -> Node | None:
-    """What an expression rises with."""
+    """The operand with which an expression rises; None if it is not known to rise."""
     part = None
-    if isinstance(node, ops.Cast):  # not to a text, nor to the time of a day
+    if isinstance(node, ops.Cast):  # a cast to text or to a time of day does not keep the order
         part = node.arg if node.to.is_numeric() or node.to.is_date() or node.to.is_timestamp() else None
     elif isinstance(node, _KEEPS_ORDER):
         part = node.arg

@@ -1,4 +1,4 @@
-/** What would be decided, and why. */
+/** The part that shows the possible decision and its reasons. */
 
 import { contributionBars } from "../../charts/bars.js";
 import { placeIn, populationChart, riskScale } from "../../charts/risk.js";
@@ -29,7 +29,7 @@ export function answerPart({ risk, reference }) {
       ["Score", `${risk.score} of 1000 (0 is the lowest risk)`],
       [
         "Place",
-        place ? `${percent(place.below, 1)} of the population have a lower risk` : "this version keeps no population",
+        place ? `${percent(place.below, 1)} of the population have a lower risk` : "this version has no population",
       ],
       ["Threshold", percent(risk.threshold, 3)],
       ["Policy", risk.policy_version],
@@ -41,12 +41,12 @@ export function answerPart({ risk, reference }) {
 /** @param {Known} known */
 export function reasonsPart({ risk, features }) {
   if (!risk.contributions)
-    return el("p", {}, "This model version gives no contributions: it is not served from tables.");
+    return el("p", {}, "This model version has no contributions, because it is not served from tables.");
   const named = new Map(features.map((feature) => [feature.name, feature]));
   return [
     reasonList(risk.reason_codes),
     contributionBars({
-      title: "What each feature adds, in points of score",
+      title: "Contribution of each feature, in points of score",
       rows: risk.contributions.map((/** @type {any} */ each) => ({
         label: `${each.feature} = ${plain(each.value)}`,
         points: each.points,
@@ -85,7 +85,7 @@ function contributionNumbers(risk, named) {
 
 /** @param {{code: string, text: string}[] | null | undefined} reasons */
 export function reasonList(reasons) {
-  if (!reasons?.length) return el("p", {}, "No feature raises the risk by more than a trifle.");
+  if (!reasons?.length) return el("p", {}, "No feature raises the risk enough to be an adverse reason.");
   return [
     el("h3", {}, "Adverse reasons, largest first"),
     el(

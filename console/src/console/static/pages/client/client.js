@@ -1,4 +1,4 @@
-/** One client: asks once for each answer and shows it in parts. */
+/** The page of one client: sends each request once and shows the answers in several parts. */
 
 import { ask, Problem } from "../../shared/api.js";
 import { el } from "../../shared/dom.js";
@@ -12,18 +12,18 @@ import { vectorPart } from "./vector.js";
 import { whatIf } from "./what-if.js";
 
 /**
- * What is known and would be decided.
+ * The values of a client and the possible decision.
  * @typedef {object} Known
- * @property {any} risk the answer of a preview, or of the values as they stood
- * @property {any} vector null where the feature service cannot be asked from here
+ * @property {any} risk the answer to a preview, or to the values as of a past time
+ * @property {any} vector null if the feature service cannot be asked from here
  * @property {import("../../shared/features.js").Feature[]} features
- * @property {any} reference null where the version keeps no population
+ * @property {any} reference null if the version has no population
  */
 
 /** @param {string} id @param {string | null} asOf @param {AbortSignal} signal */
 export function clientPage(id, asOf, signal) {
   const known = knownOf(id, asOf, signal);
-  known.catch(() => {}); // each part says it
+  known.catch(() => {}); // each part shows the failure
   const part = (
     /** @type {string} */ title,
     /** @type {(known: Known) => import("../../shared/dom.js").Child} */ content,
@@ -33,9 +33,9 @@ export function clientPage(id, asOf, signal) {
     heading(
       `Client ${id}`,
       asOf
-        ? ["As it stood at ", instant(asOf), ". Nothing can be decided about the past."]
+        ? ["As of ", instant(asOf), ". No decision can be made as of a past time."]
         : [
-            "Looking decides nothing. ",
+            "Viewing this page makes no decision. ",
             el("a", { href: link(["decisions"], { client_id: id }) }, "Decisions about this client"),
           ],
     ),
@@ -50,7 +50,7 @@ export function clientPage(id, asOf, signal) {
     ),
     part("What is known", (found) => vectorPart(found, asOf)),
     part("What if", (found) => whatIf(found, signal), {
-      lead: "Change a value and see at once what would be decided. Nothing is recorded.",
+      lead: "Change a value to see what would be decided. Nothing is recorded.",
     }),
   ];
 }
@@ -76,7 +76,7 @@ async function vectorOf(id, asOf, signal) {
   try {
     return await ask("vector", { path: { client_id: id }, query: { as_of: asOf }, signal });
   } catch (reason) {
-    // The prediction service knows today's values itself. What only the feature service knows is missed.
+    // The preview contains the current values. Values that only the feature service has are not shown.
     if (
       reason instanceof Problem &&
       !asOf &&

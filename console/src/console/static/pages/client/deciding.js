@@ -1,4 +1,4 @@
-/** The step from looking to deciding: asked once more, then recorded for good. */
+/** The button that makes a decision: after a confirmation, the decision is recorded permanently. */
 
 import { ask } from "../../shared/api.js";
 import { el, fill, newId } from "../../shared/dom.js";
@@ -29,7 +29,7 @@ function confirm(clientId) {
         dialog.close();
         go(link(["decisions", id]));
       } else
-        fill(said, el("p", { class: "notice" }, "Decided, but not recorded: this installation keeps no decision log."));
+        fill(said, el("p", { class: "notice" }, "Decided, but not recorded: this installation has no decision log."));
     } catch (reason) {
       decide.disabled = false;
       fill(said, failed(reason));
@@ -43,7 +43,7 @@ function confirm(clientId) {
       el(
         "p",
         {},
-        "The decision is recorded with its values, model and reasons before it is answered. It cannot be taken back, only reviewed or reconsidered.",
+        "The decision is recorded with its values, model and reasons before it is shown. It cannot be undone, only reviewed or reconsidered.",
       ),
       said,
       el("div", { class: "actions" }, decide, cancel),

@@ -1,4 +1,4 @@
-/** What is known of a client: each value with its event time, its check, and what stood in for it. */
+/** The values of a client: each with its event time, its check, and the value that the model reads instead. */
 
 import { el } from "../../shared/dom.js";
 import { RULES, valueOf } from "../../shared/features.js";
@@ -27,7 +27,7 @@ export function vectorPart({ risk, vector, features }, asOf) {
       : el(
           "p",
           { class: "notice" },
-          "The feature service cannot be asked from this address or with this key: values that the model does not read, and those of the past, are not shown. Open the console at the front door.",
+          "The feature service cannot be asked from this address or with this key. So values that the model does not read, and past values, are not shown. Open the console at the front door.",
         ),
     table("What is known", ["Feature", "Value", "Event", "Check", "What the model reads"], rows),
   ];

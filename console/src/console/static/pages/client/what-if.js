@@ -1,4 +1,4 @@
-/** What if: values that a person changes, and what would be decided on them. */
+/** What if: a form to change values, and the decision that would follow. */
 
 import { riskScale } from "../../charts/risk.js";
 import { contributionBars } from "../../charts/bars.js";
@@ -137,7 +137,7 @@ function bars(before, after) {
   const stored = (/** @type {number} */ index) =>
     before.contributions ? signed(before.contributions[index].points, 2) : "–";
   return contributionBars({
-    title: "What each feature would add, in points of score",
+    title: "Contribution that each feature would make, in points of score",
     rows: after.contributions.map((/** @type {any} */ each) => ({ label: each.feature, points: each.points })),
     numbers: {
       columns: ["Feature", { title: "Points now", number: true }, { title: "Points as stored", number: true }],

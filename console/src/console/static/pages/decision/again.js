@@ -1,4 +1,4 @@
-/** Deciding again: replay by the version that decided, by another one, and anew on the client's present features. */
+/** Replay of a decision by its own model version or another one, and a new decision on the current features. */
 
 import { ask } from "../../shared/api.js";
 import { el, fill } from "../../shared/dom.js";
@@ -35,13 +35,13 @@ export async function againPart(record, signal) {
       "div",
       { class: "actions" },
       button("Replay", () => void attempt(async () => same(await ask("replay", { path })))),
-      button("Reconsider on present features", () => void attempt(() => reconsider(path))),
+      button("Reconsider on current features", () => void attempt(() => reconsider(path))),
     ),
     others.length
       ? el(
           "div",
           { class: "filters" },
-          field("What another version would have said", choice),
+          field("Result of another version", choice),
           button(
             "Compare",
             () =>
@@ -64,7 +64,7 @@ function compared({ recorded, replayed, differences }) {
   const reasons = (/** @type {any} */ said) =>
     (said.reason_codes ?? []).map((/** @type {any} */ reason) => reason.code ?? reason).join(", ") || "none";
   return [
-    el("p", {}, differences.length ? `Differs in ${differences.join(", ")}.` : "Says the same."),
+    el("p", {}, differences.length ? `Differs in ${differences.join(", ")}.` : "The results are the same."),
     table(
       "Recorded and replayed",
       ["Key", "Recorded", "Other version"],

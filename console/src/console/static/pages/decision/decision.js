@@ -1,4 +1,4 @@
-/** One record: what was decided on which values, whether it comes out again, what the log proves, and what followed. */
+/** The page of one record: the decision with its values and reasons, proof, replay, and reviews. */
 
 import { riskScale } from "../../charts/risk.js";
 import { ask, askText, parsed } from "../../shared/api.js";
@@ -27,7 +27,7 @@ import { reviewsPart } from "./reviews.js";
 /** @param {string} id @param {AbortSignal} signal */
 export function decisionPage(id, signal) {
   const asked = askText("decision", { path: { decision_id: id }, signal });
-  asked.catch(() => {}); // each part says it
+  asked.catch(() => {}); // each part shows the failure
   const part = (
     /** @type {string} */ title,
     /** @type {(record: any, text: string) => import("../../shared/dom.js").Child | Promise<import("../../shared/dom.js").Child>} */ content,
@@ -37,7 +37,7 @@ export function decisionPage(id, signal) {
       return content(parsed(text), text);
     });
   const ofDecision = (/** @type {(record: any) => any} */ content) => (/** @type {any} */ record) =>
-    record.kind === "decision" ? content(record) : el("p", { class: "muted" }, "This record is none of a decision.");
+    record.kind === "decision" ? content(record) : el("p", { class: "muted" }, "This record is not a decision.");
   return [
     heading("Decision", el("code", {}, id), " ", copyButton(id, "Copy the decision id")),
     el(
@@ -135,13 +135,13 @@ function summary(record, text, id) {
 
 /** @param {any} rule */
 function decidedBy(rule) {
-  if (rule === null || rule === undefined) return "no rule: the policy approves";
+  if (rule === null || rule === undefined) return "no rule matched: the policy approves";
   return typeof rule === "string" ? rule : JSON.stringify(rule);
 }
 
 /** @param {any} record @param {AbortSignal} signal */
 async function why(record, signal) {
-  const features = await featuresOf(record.model_version, signal).catch(() => []); // a version that is gone
+  const features = await featuresOf(record.model_version, signal).catch(() => []); // the version may be deleted
   const named = new Map(features.map((feature) => [feature.name, feature]));
   const rows = Object.entries(record.input_variables).map(([name, value]) => [
     name,
@@ -152,8 +152,8 @@ async function why(record, signal) {
     record.reason_codes
       ? reasonList(record.reason_codes)
       : el("p", {}, "An approval has no adverse reasons on record."),
-    el("h3", {}, "Values that it was decided on"),
-    table("Values that it was decided on", ["Feature", "Value as stored", "Check"], rows),
+    el("h3", {}, "Values of the decision"),
+    table("Values of the decision", ["Feature", "Value as stored", "Check"], rows),
     el("p", { class: "muted" }, "Last event: ", instant(record.event_timestamp)),
   ];
 }

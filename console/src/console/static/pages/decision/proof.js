@@ -1,4 +1,4 @@
-/** The proof of a record: its place in the log, the checkpoint and its witnesses, and the check of both in this browser. */
+/** The proof of a record: its place in the log, the checkpoint and its witnesses, and verification in this browser. */
 
 import { askText, Problem } from "../../shared/api.js";
 import { el } from "../../shared/dom.js";
@@ -19,9 +19,9 @@ export async function proofPart(id, record, signal) {
       el(
         "p",
         {},
-        "The record is stored. The log takes up new records every second; until then the commitment in the caller's answer protects it.",
+        "The record is stored. The log adds new records every second. Until then, the commitment in the caller's answer protects it.",
       ),
-      button("Look again", reload),
+      button("Check again", reload),
     ];
   }
   const proof = read(text);
@@ -37,7 +37,7 @@ export async function proofPart(id, record, signal) {
         "Witnesses",
         checkpoint.signers.length > 1
           ? checkpoint.signers.slice(1).join(", ")
-          : "none: keep a checkpoint outside to notice a forked log",
+          : "none: keep a copy of a checkpoint elsewhere to detect a forked log",
       ],
     ]),
     el(
@@ -55,7 +55,7 @@ export async function proofPart(id, record, signal) {
       el(
         "p",
         {},
-        "The verifier key is printed by `python -m decision_log key`. The signature is checked there; here it is not.",
+        "`python -m decision_log key` prints the verifier key. This command also checks the signature, which this page does not.",
       ),
       el("pre", { tabindex: "0" }, text),
     ),
@@ -65,7 +65,7 @@ export async function proofPart(id, record, signal) {
 /** @param {import("./tlog.js").Proof} proof @param {string} record */
 async function verdict(proof, record) {
   if (!crypto.subtle)
-    return el("span", { class: "muted" }, "This browser checks proofs over HTTPS or on this machine only.");
+    return el("span", { class: "muted" }, "Browsers verify proofs only over HTTPS or on the machine itself.");
   return (await checked(proof, record))
     ? badge("good", "✓ record and inclusion verified in this browser")
     : badge("bad", "✕ the record or its path does not fit the checkpoint");

@@ -1,4 +1,4 @@
-/** Reviews of a decision by a person: those that there are, and a form for another. */
+/** Reviews of a decision by persons: the existing ones, and a form for a new one. */
 
 import { ask } from "../../shared/api.js";
 import { el, fill } from "../../shared/dom.js";
@@ -54,7 +54,7 @@ function form(id) {
     {},
     field("Conclusion", conclusion),
     changed,
-    field("Comment (is personal data, kept like the decision)", comment),
+    field("Comment (personal data, retained like the decision)", comment),
     el("button", { type: "submit" }, "Record the review"),
     said,
   );

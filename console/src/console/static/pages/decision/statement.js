@@ -1,4 +1,4 @@
-/** The statement to the client, to be printed. */
+/** The printable statement to the client. */
 
 import { ask } from "../../shared/api.js";
 import { el } from "../../shared/dom.js";

@@ -1,4 +1,4 @@
-/** Proofs of a transparency log (c2sp.org/tlog-proof@v1): reading one, and the check of commitment and inclusion (RFC 9162, 2.1.3.2). */
+/** Proofs of a log (c2sp.org/tlog-proof@v1): parsing, verification of commitment and inclusion (RFC 9162, 2.1.3.2). */
 
 /** @typedef {{origin: string, size: number, root: string, signers: string[]}} Checkpoint */
 /** @typedef {{salt: string, index: number, path: string[], checkpoint: Checkpoint}} Proof */
@@ -23,7 +23,7 @@ export function read(text) {
   };
 }
 
-/** Whether the record with its salt makes the entry, and the entry with the path the root of the checkpoint. @param {Proof} proof @param {string} record */
+/** Whether the record and its salt give the log entry, and the entry and the path give the root of the checkpoint. @param {Proof} proof @param {string} record */
 export async function checked({ salt, index, path, checkpoint }, record) {
   const key = await crypto.subtle.importKey("raw", bytes(salt), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
   const entry = new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(record)));

@@ -1,4 +1,4 @@
-/** Two versions side by side: measures, tables, and the clients on whom they disagree. */
+/** Comparison of two versions: measures, tables, and the clients on which they disagree. */
 
 import { stepChart } from "../../charts/steps.js";
 import { ask } from "../../shared/api.js";
@@ -12,7 +12,7 @@ import { table } from "../../shared/table.js";
 /** @param {string} first @param {string} second @param {AbortSignal} signal */
 export function comparePage(first, second, signal) {
   const both = Promise.all([first, second].map((version) => ask("model", { path: { version }, signal })));
-  both.catch(() => {}); // each part says it
+  both.catch(() => {}); // each part shows the failure
   return [
     section("Measures of both", signal, async () => measures(await both)),
     section("Tables of both", signal, async () => tables(await both)),
@@ -46,7 +46,7 @@ function measures(models) {
 /** @param {any[]} models */
 function tables(models) {
   if (models.some((model) => !model.tables))
-    return el("p", {}, "Only versions that are served from tables can be laid over each other.");
+    return el("p", {}, "Only versions that are served from tables can be compared here.");
   const names = models.map((model) => model.version);
   const named = new Map((models[0].features ?? []).map((/** @type {any} */ feature) => [feature.name, feature]));
   const found = models[0].tables.tables.map((/** @type {any} */ one) =>
@@ -80,7 +80,7 @@ function swapSet({ comparison, model_version: champion, horizon_days: horizon },
       `The swap set is computed for champion and challenger, from decisions that are ${horizon} days old and their outcomes. There are none yet.`,
     );
   if (![champion, comparison.challenger].every((version) => versions.includes(version)))
-    return el("p", {}, `The swap set is that of the champion ${champion} and the challenger ${comparison.challenger}.`);
+    return el("p", {}, `There is a swap set only for the champion ${champion} and the challenger ${comparison.challenger}.`);
   const set = comparison.swap_set;
   if (set.agreement === null) return el("p", {}, "No decision of both versions is old enough yet.");
   return [
@@ -91,8 +91,8 @@ function swapSet({ comparison, model_version: champion, horizon_days: horizon },
       ` Log evidence ${fixed(comparison.log_e, 2)}; difference in AUC ${interval(comparison.auc_difference, (value) => fixed(value, 3))}.`,
     ),
     table(
-      "Clients by what both versions say",
-      ["Both say", ...["Clients", "Outcomes", "Defaults", "Default rate"].map((title) => ({ title, number: true }))],
+      "Clients by the results of both versions",
+      ["Result", ...["Clients", "Outcomes", "Defaults", "Default rate"].map((title) => ({ title, number: true }))],
       Object.entries(CELLS).map(([name, title]) => [
         title,
         count(set[name].clients),
@@ -104,7 +104,7 @@ function swapSet({ comparison, model_version: champion, horizon_days: horizon },
     el(
       "p",
       {},
-      `Both agree on ${percent(set.agreement, 1)} of the clients. Default rate of the swapped in less that of the swapped out: ${interval(set.difference, (value) => percent(value))}.`,
+      `Both agree on ${percent(set.agreement, 1)} of the clients. Default rate of the swapped in minus that of the swapped out: ${interval(set.difference, (value) => percent(value))}.`,
     ),
   ];
 }

@@ -1,4 +1,4 @@
-/** One version: what it was made from, how good it is, its tables, its card. */
+/** The page of one model version: its training, measures, tables and card. */
 
 import { calibrationChart, tenthsChart } from "../../charts/points.js";
 import { stepChart } from "../../charts/steps.js";
@@ -15,15 +15,15 @@ import { facts, more, table } from "../../shared/table.js";
 /** @param {string} version @param {AbortSignal} signal */
 export function modelPage(version, signal) {
   const asked = ask("model", { path: { version }, signal });
-  asked.catch(() => {}); // each part says it
+  asked.catch(() => {}); // each part shows the failure
   const part = (
     /** @type {string} */ title,
     /** @type {(model: any) => import("../../shared/dom.js").Child} */ content,
   ) => section(title, signal, async () => content(await asked));
   return [
     heading(`Model ${version}`, el("a", { href: link(["models"]) }, "All versions")),
-    el("div", { class: "columns" }, part("In short", summary), part("Measures", measures)),
-    part("How well it foretells", plots),
+    el("div", { class: "columns" }, part("Summary", summary), part("Measures", measures)),
+    part("Predictive performance", plots),
     part("Tables", tables),
     part("Model card", (model) =>
       model.card ? more("Read the card", el("div", { class: "markdown" }, markdown(model.card))) : unreadable(model),
@@ -37,7 +37,7 @@ function unreadable(model) {
   return el(
     "p",
     {},
-    model.unreadable ? `This version cannot be used: ${model.unreadable}.` : "This version keeps none.",
+    model.unreadable ? `This version cannot be used: ${model.unreadable}.` : "This version has none.",
   );
 }
 
@@ -80,11 +80,11 @@ function measures(model) {
     el(
       "p",
       {},
-      "On clients that it had not seen, mean ± standard deviation over folds. An AUC of 0.5 is a coin, 1 is certainty.",
+      "On clients that were not in training, mean ± standard deviation over folds. An AUC of 0.5 is no better than chance, 1 is perfect.",
     ),
     table(
       "Measures",
-      ["Measure", { title: "No person on both sides", number: true }, { title: "Rows split at random", number: true }],
+      ["Measure", { title: "Rows split by person", number: true }, { title: "Rows split at random", number: true }],
       [
         ...Object.entries(MEASURES).map(([name, text]) => [text, of(validation.grouped, name), of(other, name)]),
         ["Calibration slope", slope(validation.grouped), slope(other)],
@@ -102,13 +102,13 @@ function plots(model) {
 
 /** @param {any} model */
 function tables(model) {
-  if (!model.tables) return el("p", {}, "This version is not served from tables, so that it has none to show.");
+  if (!model.tables) return el("p", {}, "This version is not served from tables.");
   const named = new Map((model.features ?? []).map((/** @type {any} */ feature) => [feature.name, feature]));
   return [
     el(
       "p",
       {},
-      `Log-odds of default = ${decimal(model.tables.base, 4)} and one step of each feature. Above the line raises the risk.`,
+      `Log-odds of default = ${decimal(model.tables.base, 4)} plus one step of each feature. Steps above the zero line raise the risk.`,
     ),
     el(
       "div",

@@ -1,4 +1,4 @@
-/** Alarms: open ones to be looked into and closed, and what became of earlier ones. */
+/** Alarms: the open ones, with buttons to close them, and the closed ones. */
 
 import { ask } from "../../shared/api.js";
 import { el, fill } from "../../shared/dom.js";
@@ -65,7 +65,7 @@ function card(alarm) {
       "div",
       { class: "actions" },
       button("Keep the reference", () => void close("keep_reference")),
-      button("Adopt what is seen since as reference", () => void close("adopt_reference")),
+      button("Adopt the data since then as the reference", () => void close("adopt_reference")),
     ),
     said,
   );

@@ -1,4 +1,4 @@
-/** Fairness: groups against all others, with intervals. A ratio is a screen, not a verdict. */
+/** Fairness: each group compared with all others, with intervals. A low ratio is a reason to check, not a verdict. */
 
 import { intervalRows } from "../../charts/points.js";
 import { ask } from "../../shared/api.js";
@@ -15,14 +15,14 @@ export function fairnessPart({ days, version }, signal) {
     const found = await ask("fairness", { query: { days, model_version: version }, signal });
     if (found.lacking && found.lacking !== "decisions") return lackingState(found.lacking);
     if (!found.groups.length)
-      return el("p", {}, "The feature set declares no protected feature, so that no group is watched.");
+      return el("p", {}, "The feature set declares no protected feature, so no group is monitored.");
     const ratio = (/** @type {number} */ value) => fixed(value, 2);
     const known = found.groups.filter((/** @type {any} */ group) => group.air);
     return [
       el(
         "p",
         {},
-        "The adverse impact ratio is the favourable rate of a group over that of the others. Four fifths is a screen (29 CFR 1607.4(D)), not a verdict. The standardized mean difference is positive where the group is scored riskier.",
+        "The adverse impact ratio is the favourable rate of a group divided by that of the others. Four fifths is a screening rule (29 CFR 1607.4(D)), not a verdict. The standardized mean difference is positive if the scores of the group are riskier.",
       ),
       known.length
         ? intervalRows({
@@ -58,7 +58,7 @@ export function fairnessPart({ days, version }, signal) {
         { showCaption: true },
       ),
       found.groups.some((/** @type {any} */ group) => group.too_few)
-        ? el("p", { class: "notice" }, "Too few: under 30 clients on one side nothing is said.")
+        ? el("p", { class: "notice" }, "Too few: no figures with fewer than 30 clients on one side.")
         : null,
     ];
   });

@@ -1,4 +1,4 @@
-/** Performance: what became of decisions, with intervals, by month and in total. */
+/** Performance: outcomes of decisions, with intervals, by month and in total. */
 
 import { intervalRows } from "../../charts/points.js";
 import { ask } from "../../shared/api.js";
@@ -17,7 +17,7 @@ export function performancePart({ version }, signal) {
     const lead = el(
       "p",
       {},
-      `A decision counts once it is ${found.horizon_days} days old: earlier, defaults arrive before the others and make a model look worse than it is.`,
+      `A decision counts when it is ${found.horizon_days} days old. Before that, defaults are known earlier than other outcomes, and the model would look worse than it is.`,
     );
     if (!found.total?.decisions)
       return [
@@ -55,7 +55,7 @@ function total({ total: all, log_e: evidence, log_threshold: threshold, state })
         "AUC",
         `${interval(all.auc, ratio)}${all.expected_auc === null ? "" : `; expected without outcomes ${ratio(all.expected_auc)}`}`,
       ],
-      ["KS", all.ks ? `${ratio(all.ks.value)}; a useless score has ${ratio(all.ks.useless_ks)}` : "too few"],
+      ["KS", all.ks ? `${ratio(all.ks.value)}; a random score has ${ratio(all.ks.useless_ks)}` : "too few"],
       ["Brier", all.brier ? `${fixed(all.brier.value, 4)} (se ${fixed(all.brier.se, 4)})` : "too few"],
       ["Observed to expected", all.observed_to_expected === null ? "too few" : fixed(all.observed_to_expected, 2)],
       ["Calibration slope", all.slope ? `${fixed(all.slope.value, 2)} (se ${fixed(all.slope.se, 2)})` : "too few"],
@@ -94,7 +94,7 @@ function byMonth(periods) {
     ranked.length
       ? intervalRows({
           title: "AUC by month of decision, with 95 % intervals",
-          says: `AUC by month: ${ranked.map((period) => `${period.month} ${ratio(period.auc.value)}`).join(", ")}; 0.5 is a coin`,
+          says: `AUC by month: ${ranked.map((period) => `${period.month} ${ratio(period.auc.value)}`).join(", ")}; 0.5 is chance`,
           estimates: ranked.map((period) => ({ label: period.month, ...period.auc })),
           against: 0.5,
         })

@@ -1,4 +1,4 @@
-/** Stability: the streams with evidence and size of change, and one of them in full. */
+/** Stability: all streams with evidence and size of change, and the details of one. */
 
 import { shareBars } from "../../charts/bars.js";
 import { ask } from "../../shared/api.js";
@@ -20,12 +20,12 @@ export function stabilityParts(shown, signal) {
   const over = (/** @type {string} */ period) =>
     ask("stability", { query: { days: period, model_version: version }, signal });
   const asked = over(days);
-  asked.catch(() => {}); // each part says it
+  asked.catch(() => {}); // each part shows the failure
   return [
     section("Stability", signal, async () => streams(await asked, shown)),
     section("One stream", signal, async () => {
       const found = await asked;
-      if (found.lacking) return el("p", { class: "muted" }, "There is nothing to show of a stream yet.");
+      if (found.lacking) return el("p", { class: "muted" }, "There is no data of a stream yet.");
       const quantity = found.quantities.find((/** @type {any} */ one) => one.name === chosen) ?? found.quantities[0];
       const others = await Promise.all(
         PERIODS.map((period) => (period === days ? found : over(period))),
@@ -43,7 +43,7 @@ function streams(found, { days, version, quantity: chosen }) {
       : el(
           "p",
           {},
-          `${found.streams} streams are watched. If nothing changes, all of them together raise at most ${found.alpha} expected false alarms a year, however often anybody looks. A stream alarms when its log evidence reaches ${fixed(found.log_threshold, 2)} and the change is large enough to matter.`,
+          `${found.streams} streams are monitored. If nothing changes, at most ${found.alpha} false alarms a year are expected from all of them together, however often they are checked. A stream alarms when its log evidence reaches ${fixed(found.log_threshold, 2)} and the change is large enough to matter.`,
         );
   const told = el(
     "p",
@@ -74,7 +74,7 @@ function streams(found, { days, version, quantity: chosen }) {
   const columns = [
     "Stream",
     "State",
-    ...["Clients", "PSI", "PSI by chance", "One look in 20 exceeds", "Log evidence"].map((title) => ({
+    ...["Clients", "PSI", "PSI by chance", "95 % limit by chance", "Log evidence"].map((title) => ({
       title,
       number: true,
     })),
@@ -108,7 +108,7 @@ function oneStream(quantity, days, others) {
     ? el(
         "p",
         { class: "notice" },
-        `Too few clients for a PSI: ${count(quantity.clients)} of the 200 that it needs. The shares below are shown all the same.`,
+        `Too few clients for a PSI: ${count(quantity.clients)} of the 200 that it needs. The shares are shown nevertheless.`,
       )
     : null;
   return [
@@ -117,7 +117,7 @@ function oneStream(quantity, days, others) {
     el(
       "p",
       {},
-      `${count(quantity.clients)} clients in ${days} days, each counted once. Design effect ${fixed(quantity.design_effect, 2)}: persons own several client ids. `,
+      `${count(quantity.clients)} clients in ${days} days, each counted once. Design effect ${fixed(quantity.design_effect, 2)}, because persons have several client ids. `,
       dispersion(quantity),
     ),
     shareBars({
@@ -132,14 +132,14 @@ function oneStream(quantity, days, others) {
     }),
     table(
       "The change over shorter and longer periods",
-      ["Period", ...["Clients", "PSI", "One look in 20 exceeds"].map((title) => ({ title, number: true }))],
+      ["Period", ...["Clients", "PSI", "95 % limit by chance"].map((title) => ({ title, number: true }))],
       overTime,
       { showCaption: true },
     ),
   ];
 }
 
-/** A bin by its edge, the score's as a probability. @param {any} quantity @param {number} index */
+/** The label of a bin: its edge, for the score as a probability. @param {any} quantity @param {number} index */
 function labelOf({ name, bins }, index) {
   const write = (/** @type {number} */ edge) => (name === "score" ? percent(edge) : decimal(edge, 2));
   const { bin, upto } = bins[index];
@@ -156,7 +156,7 @@ function dispersion(quantity) {
     ? el(
         "strong",
         {},
-        `Days differ more than chance allows (dispersion ${fixed(value, 1)}): the promise on false alarms does not hold here.`,
+        `Days differ more than chance allows (dispersion ${fixed(value, 1)}), so the limit of false alarms does not hold here.`,
       )
     : `Dispersion of days ${fixed(value, 1)}.`;
 }

@@ -1,4 +1,4 @@
-/** Reads what the services count (Prometheus text format). */
+/** Reads the request counters of the services (Prometheus text format). */
 
 /** @typedef {{requests: number, errors: number}} Totals */
 /** @typedef {{second: number, features: Totals | null, predictions: Totals | null}} Sample */
@@ -6,7 +6,7 @@
 
 const COUNTED = /^http_server_request_duration_seconds_count\{(.*)\} ([0-9.e+]+)/;
 
-/** Requests that a service has answered since it started, and those with a server error. @param {string} text @returns {Totals} */
+/** The number of requests that a service answered since its start, and of those with a server error. @param {string} text @returns {Totals} */
 export function totals(text) {
   let requests = 0;
   let errors = 0;
@@ -19,7 +19,7 @@ export function totals(text) {
   return { requests, errors };
 }
 
-/** Between each sample and the one before; null over a restart or an outage. @param {Sample[]} samples @returns {Rate[]} */
+/** The rates between consecutive samples; null across a restart or an outage. @param {Sample[]} samples @returns {Rate[]} */
 export function rates(samples) {
   return samples.slice(1).map((now, index) => {
     const before = samples[index];

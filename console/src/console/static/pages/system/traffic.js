@@ -1,4 +1,4 @@
-/** Throughput and errors, from the counters of the services, looked at again and again while the page is open. */
+/** Requests and errors per second, from the services' counters, which are read repeatedly while the page is open. */
 
 import { seriesChart } from "../../charts/series.js";
 import { askText, Problem } from "../../shared/api.js";
@@ -11,7 +11,7 @@ import { rates, totals } from "./metrics.js";
 
 const KEPT = 120;
 
-/** Kept for as long as the console is open. @type {Sample[]} */
+/** The samples, kept while the console is open. @type {Sample[]} */
 const samples = [];
 
 /** @param {AbortSignal} signal @param {number} everyMs */
@@ -47,7 +47,7 @@ async function metricsOf(operation, signal) {
   try {
     return totals(await askText(operation, { signal }));
   } catch (reason) {
-    if (reason instanceof Problem && reason.status !== 401 && reason.status !== 403) return null; // away: a gap in the line
+    if (reason instanceof Problem && reason.status !== 401 && reason.status !== 403) return null; // an outage is a gap in the line
     throw reason;
   }
 }
@@ -55,7 +55,7 @@ async function metricsOf(operation, signal) {
 /** @param {number} everyMs */
 function shown(everyMs) {
   if (samples.length < 2)
-    return el("p", { class: "muted" }, `Counting; the first figures come in ${everyMs / 1000} seconds.`);
+    return el("p", { class: "muted" }, `Counting. The first figures appear after ${everyMs / 1000} seconds.`);
   const found = rates(samples);
   const write = (/** @type {number | null} */ value) => (value === null ? "–" : decimal(value, 2));
   const last = found[found.length - 1];
@@ -63,10 +63,10 @@ function shown(everyMs) {
     el(
       "p",
       {},
-      `Feature service ${write(last.features)} requests/s, prediction service ${write(last.predictions)} requests/s, server errors ${write(last.errors)} a second. One replica answers each look; the console's own requests count.`,
+      `Feature service ${write(last.features)} requests/s, prediction service ${write(last.predictions)} requests/s, server errors ${write(last.errors)} per second. Each reading comes from one replica, and includes the console's own requests.`,
     ),
     seriesChart({
-      title: "Requests and server errors a second",
+      title: "Requests and server errors per second",
       seconds: found.map((rate) => rate.second),
       write: (value) => decimal(value, 1),
       series: [
@@ -78,7 +78,7 @@ function shown(everyMs) {
         columns: [
           "At",
           ...["Feature service", "Prediction service", "Server errors"].map((title) => ({
-            title: `${title}, a second`,
+            title: `${title} per second`,
             number: true,
           })),
         ],
