@@ -122,7 +122,8 @@ def _value(feature: Feature) -> str:
     cell = identifier(feature.name)
     if feature.type == "category":
         known = ", ".join(map(literal, feature.categories or ()))
-        trimmed = {category.strip(" "): category for category in feature.categories or ()}  # like cells
+        # Cells are trimmed, so the categories are compared without spaces at their ends.
+        trimmed = {category.strip(" "): category for category in feature.categories or ()}
         others = "".join(f" WHEN {cell} = {literal(a)} THEN {literal(b)}" for a, b in trimmed.items() if a != b)
         return f"CASE WHEN {cell} IN ({known}) THEN {cell}{others} END"
     if feature.whole:  # 12 may be written 12.0
