@@ -48,7 +48,8 @@ class Loader:
             if not file.is_file():
                 raise StackError(f"There is no file {file}.")
         ready = self._ready()
-        if settings.feature_set or settings.data or settings.features:
+        given = settings.feature_set or settings.data or settings.features
+        if given:
             self._load_own()
             self._remember([*ready, OWN])
         elif not ready:
@@ -56,6 +57,9 @@ class Loader:
             self._remember([SAMPLE])
         name = OWN if OWN in self._ready() else SAMPLE
         self._db_init(name, "migrate")
+        # Without a model, too: an earlier training was interrupted or refused.
+        if name == OWN and (given or champion_version(self._models(OWN)) is None):
+            self._train_own()
         return Dataset(name, self._model_dir(name))
 
     def _ready(self) -> list[str]:
@@ -90,6 +94,8 @@ class Loader:
         if settings.features:
             self._say(f"loading the features of {settings.features}")
             self._import(settings.features)
+
+    def _train_own(self) -> None:
         try:
             self._train(OWN)
         except StackError as reason:
