@@ -27,7 +27,7 @@ help:  ## this list
 run: $(VENV)/run.stamp  ## everything on this machine, without Docker; DATA=loans.csv, or FEATURE_SET=set.toml FEATURES=vectors.csv, for data of your own
 	@exec $(BIN)/python -m local_stack
 
-demo-drift: $(VENV)/run.stamp  ## two simulated years with a drift half way, through a stack of their own (minutes); what alarmed when
+demo-drift: $(VENV)/run.stamp  ## plays two simulated years with a drift half way in a stack of its own, and prints the alarms (minutes)
 	@exec $(BIN)/python -m local_stack.demo_drift $(ARGS)
 
 test: | $(BIN)/python  ## lint, types and every test this machine can run (REQUIRE_DOCKER=1: fail without Docker)

@@ -1,4 +1,4 @@
--- Keep the values of these keys only, in the history and in the online store. Writes that then say nothing are removed.
+-- Keep only the values of these keys, in the history and in the online store. Writes without any value left are deleted.
 CREATE TEMP TABLE speaking ON COMMIT DROP AS
 SELECT DISTINCT client_id
   FROM feature_history

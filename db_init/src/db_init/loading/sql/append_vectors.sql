@@ -1,5 +1,5 @@
--- Older writes of the same client and instant that the new one speaks over are removed, so that a write twice leaves one row.
--- A file that has no outcomes leaves the rows that have one.
+-- Delete older writes of the same client and instant whose keys the new write has all, so that a repeated write leaves one row.
+-- A file without outcomes keeps rows that have one.
 DELETE FROM feature_history AS h USING fresh
  WHERE h.client_id = fresh.client_id AND h.event_timestamp = fresh.event_timestamp AND h.event_id IS NULL
    AND (h.outcome IS NULL OR current_setting('db_init.outcomes')::boolean)

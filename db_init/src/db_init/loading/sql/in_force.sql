@@ -1,5 +1,5 @@
--- What the writes before the instant say that counts at it: for each client and key the latest. Each keeps its instant and its
--- place in the order of reception, so that vectors from the instant on are what they were. Outcomes are not kept.
+-- The values of earlier writes that are in force at the instant: for each client and key the latest. Each keeps its instant and
+-- its place in the order of receipt, so that vectors from the instant on do not change. Outcomes are not kept.
 INSERT INTO feature_history_kept (client_id, event_timestamp, said, received_at, seq)
 SELECT client_id, event_timestamp, json_object_agg(key, value ORDER BY key), received_at, seq
   FROM (SELECT DISTINCT ON (h.client_id, each.key) h.client_id, each.key, each.value, h.event_timestamp, h.received_at, h.seq

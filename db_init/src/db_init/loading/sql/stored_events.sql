@@ -1,4 +1,4 @@
--- The raw events of every client that the file speaks of, and those whose event ids it repeats.
+-- The stored raw events of every client in the file, and those with an event id of the file.
 SELECT event_id, client_id, to_char(event_timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), outcome, said, raw
   FROM feature_history
  WHERE event_id IS NOT NULL

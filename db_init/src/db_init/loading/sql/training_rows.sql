@@ -1,5 +1,5 @@
--- Every event with an outcome, and what it says over the vector in force at its instant. `said` counts first: events of one
--- instant do not see each other. Clients without writes have what their raw events say, which is quick.
+-- Every event with an outcome: its own values (`said`) over the vector in force at its instant, because events at one instant
+-- do not see each other. For clients without writes the values of the raw event are enough, which is faster.
 WITH rows AS (
     SELECT client_id, event_id, event_timestamp, said, raw, outcome, seq FROM feature_history WHERE outcome IS NOT NULL
 ),

@@ -1,4 +1,4 @@
--- The vectors of the clients that rows were appended to.
+-- The vectors of the clients with appended rows.
 INSERT INTO online_features AS stored (client_id, event_timestamp, v, times)
 SELECT folded.client_id, folded.event_timestamp, folded.v, folded.times
   FROM (SELECT array_agg(client_id) AS ids, array_agg('infinity'::timestamptz) AS instants

@@ -1,4 +1,4 @@
--- Marks whose revision is published. One that a transaction is just changing is left to the next page: nothing waits here.
+-- Delete marks whose revision is published. A mark that another transaction locks is left to the next page, without waiting.
 DELETE FROM online_changes
  WHERE client_id IN (
        SELECT c.client_id

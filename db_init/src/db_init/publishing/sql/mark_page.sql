@@ -1,4 +1,4 @@
--- Marks the next clients of a full publish. Each gets its revision while its row is locked, like one that changes.
+-- Mark the next clients of a full publish. Each gets its revision while its row is locked, as in a change.
 WITH locked AS (
     SELECT client_id FROM online_features WHERE client_id > %(after)s ORDER BY client_id LIMIT %(limit)s FOR SHARE),
 marked AS (

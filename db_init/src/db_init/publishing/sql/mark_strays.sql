@@ -1,4 +1,4 @@
--- Marks clients of the table that PostgreSQL does not know, so that they are erased there. The caller holds their locks.
+-- Mark clients of the table that PostgreSQL does not have, so that they are erased there. The caller holds their locks.
 INSERT INTO online_changes (client_id, rev)
 SELECT stray.client_id, nextval('online_revisions')
   FROM unnest(%(ids)s::bigint[]) AS stray (client_id)
