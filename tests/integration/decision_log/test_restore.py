@@ -46,7 +46,8 @@ def other_server() -> Iterator[Server]:
 async def serving(
     server: Server, features: str, decisions: str, models: Path
 ) -> AsyncIterator[list[httpx.AsyncClient]]:
-    reader = FeatureSettings(database_url=SecretStr(server.url(features, user="feature_service")))
+    url = SecretStr(server.url(features, user="feature_service"))
+    reader = FeatureSettings(database_url=url, database_timeout_seconds=5)  # a busy machine is slow and still right
     writer = SecretStr(server.url(decisions, user="decision_writer"))
     app = create_feature_app(reader)
     async with (
@@ -69,7 +70,7 @@ async def answers(clients: list[httpx.AsyncClient], ids: list[str]) -> dict[str,
     found = {}
     for address, client in wanted.items():
         method = "POST" if address.endswith("preview") else "GET"
-        answer = await client.request(method, address)
+        answer = await client.request(method, address, headers={"X-Request-Timeout-Ms": "10000"})
         body = answer.text if "decisions" in address else {k: v for k, v in answer.json().items() if k != "instance"}
         found[address] = (answer.status_code, body)
     return found
