@@ -11,7 +11,7 @@ import pytest
 from starlette.types import Scope
 
 from contract.serving import sent, served
-from service_kit.request.layer import HotRequest
+from service_kit.layer import HotRequest
 
 VECTOR = "/online_feature_store/client_id=5"
 BATCH = b'{"client_ids":[5,9]}'

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from db_init.loading.csv_lines import Record, read_records, rewrite
+from db_init.files.csv_lines import Record, read_records, rewrite
 
 
 def records(folder: Path, content: bytes, width: int = 2) -> list[Record]:

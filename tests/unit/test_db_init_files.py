@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from db_init.errors import LoadError
-from db_init.loading.files import check_columns, check_readable, csv_columns, is_parquet, scan
+from db_init.files.reading import check_columns, check_readable, csv_columns, is_parquet, scan
 
 
 @pytest.mark.parametrize(

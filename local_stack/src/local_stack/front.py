@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from service_kit.access.gate import Gate, Place
 from service_kit.access.hosts import Hosts
 from service_kit.documents.page import docs_routes
-from service_kit.request.layer import RequestLayer
+from service_kit.layer import RequestLayer
 from service_kit.request.refusals import add_problem_handlers
 from service_kit.server.entrance import Entrance, HotRequest
 from service_kit.settings import ServiceSettings

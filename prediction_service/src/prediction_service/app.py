@@ -9,13 +9,13 @@ from prometheus_client import CollectorRegistry, Gauge
 import console
 from console.handbook import Handbook
 from prediction_service.clock import clock_of
-from prediction_service.decisions.recording import Recording, open_recording, report
 from prediction_service.features.client import FeatureClient, open_feature_client
 from prediction_service.features.fitting import FittedFeatures
 from prediction_service.inference.mlflow import operations as mlflow_operations
 from prediction_service.inference.v2 import operations as v2_operations
 from prediction_service.monitor.metrics import MonitoringMetrics, kept_up_to_date
 from prediction_service.policy.followed import open_policies
+from prediction_service.recording.log import Recording, open_recording, report
 from prediction_service.routes.deciding import operations
 from prediction_service.routes.decisions import operations as decision_operations
 from prediction_service.routes.dossier import operations as dossier_operations

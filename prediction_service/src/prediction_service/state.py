@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from prediction_service.clock import Clock, machine_clock
-from prediction_service.decisions.recording import Recording
 from prediction_service.features.fitting import FittedFeatures
 from prediction_service.policy.followed import Policies
+from prediction_service.recording.log import Recording
 from prediction_service.settings import Settings
 from prediction_service.versions.past import PastModels
 from prediction_service.versions.serving import Models

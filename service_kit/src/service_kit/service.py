@@ -21,11 +21,11 @@ from service_kit.documents.openapi import describe
 from service_kit.documents.page import docs_routes
 from service_kit.documents.static import MadePages, StaticPages
 from service_kit.health import health_router
+from service_kit.layer import RequestLayer
 from service_kit.operations import FastPath, Operation, Operations
 from service_kit.request.ask import Ask, Opened
-from service_kit.request.layer import RequestLayer
 from service_kit.request.refusals import add_problem_handlers
-from service_kit.request.routes import OperationRoute
+from service_kit.routes import OperationRoute
 from service_kit.server.direct import protocol_for
 from service_kit.server.entrance import Entrance
 from service_kit.server.shutdown import DrainingServer

@@ -18,8 +18,8 @@ from both_services import FakeStore, assert_problem
 from deciding import deciding, sequence
 from decision_log.tree import tlog_proof
 from decisions import Log
-from prediction_service.decisions.origin import AnotherLog
 from prediction_service.policy.folder import apply_policy
+from prediction_service.recording.origin import AnotherLog
 from prediction_service.versions.serving import verified
 
 DECLINE_ALL = b'name = "strict"\nversion = "1"\ndecline_from = 0.0\n'

@@ -26,10 +26,10 @@ from feature_service.settings import Settings as FeatureSettings
 from feature_service.store.postgresql.reader import Reader
 from local_stack.postgres import Server
 from prediction_service.app import create_app as create_prediction_app
-from prediction_service.decisions.recording import Recording
 from prediction_service.features.client import FeatureClient, open_feature_client
 from prediction_service.features.traced import traced
 from prediction_service.features.transport import Http1Transport
+from prediction_service.recording.log import Recording
 from prediction_service.settings import Settings as PredictionSettings
 from running import service
 from service_kit.batching import Batcher

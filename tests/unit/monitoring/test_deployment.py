@@ -6,8 +6,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from prediction_service.decisions.recording import report
 from prediction_service.monitor.metrics import MonitoringMetrics
+from prediction_service.recording.log import report
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "prometheus"
 

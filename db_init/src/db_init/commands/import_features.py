@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> None:
-    from db_init.loading.files import check_readable, scan  # noqa: PLC0415
+    from db_init.files.reading import check_readable, scan  # noqa: PLC0415
     from db_init.loading.import_features import import_features  # noqa: PLC0415
     from db_init.loading.report import Report, printed  # noqa: PLC0415
     from db_init.shards import connected, due  # noqa: PLC0415

@@ -76,8 +76,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> None:
 
 def _shares(arguments: argparse.Namespace, settings: Settings) -> "list[Share]":
     """The share of the file, or of the lines in quarantine, for each database."""
+    from db_init.files.reading import check_readable, scan  # noqa: PLC0415
     from db_init.loading.events.moving import move_lines  # noqa: PLC0415
-    from db_init.loading.files import check_readable, scan  # noqa: PLC0415
     from db_init.shards import Share, due, shards  # noqa: PLC0415
 
     def what() -> str:

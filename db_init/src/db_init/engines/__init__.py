@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from db_init.engines.dialects import Dialect
-from db_init.loading.files import Scan
+from db_init.files.reading import Scan
 from db_init.progress import Steps
 
 

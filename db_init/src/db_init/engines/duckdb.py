@@ -16,8 +16,8 @@ import ibis
 
 from db_init.engines.dialects import DUCKDB
 from db_init.errors import LoadError
-from db_init.loading.csv_lines import rewrite
-from db_init.loading.files import Scan, check_columns, check_readable, csv_columns, is_parquet, scan
+from db_init.files.csv_lines import rewrite
+from db_init.files.reading import Scan, check_columns, check_readable, csv_columns, is_parquet, scan
 from db_init.progress import Steps
 
 _THREADS = os.cpu_count() or 1
@@ -168,6 +168,11 @@ def _as_text(name: str, kind: str) -> str:
     if kind.startswith("TIMESTAMP"):
         return f"strftime({column}, '%Y-%m-%dT%H:%M:%S.%fZ')"
     return f"replace({column}::VARCHAR, chr(0), '\ufffd')"
+
+
+def client_id_of(cell: str) -> str:
+    """SQL of the whole number in a cell, which may be written 12.0; null if it is not one. Ids must also be above 0."""
+    return f"try_cast(regexp_extract({cell}, '^([0-9]{{1,19}})([.]0+)?$', 1) AS BIGINT)"
 
 
 def identifier(name: str) -> str:

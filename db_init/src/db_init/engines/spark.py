@@ -19,7 +19,7 @@ from db_init.engines.dialects import SPARK
 from db_init.engines.duckdb import DuckDB, open_folder
 from db_init.engines.spark_session import spark_errors, start_session
 from db_init.errors import LoadError
-from db_init.loading.files import Scan
+from db_init.files.reading import Scan
 from db_init.progress import Steps
 
 _CHUNK = 1 << 20

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from db_init.engines.duckdb import DuckDB, open_duckdb
+from db_init.engines.duckdb import DuckDB, client_id_of, open_duckdb
 from db_init.errors import LoadError
-from db_init.loading.files import columns_of, other_delimiter
-from db_init.loading.vectors import client_id_of
+from db_init.files.reading import columns_of, other_delimiter
 from db_init.progress import Steps
 from shared_schemas.feature_sets import MAX_FEATURES, RESERVED
 

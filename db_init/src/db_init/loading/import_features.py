@@ -10,8 +10,8 @@ from db_init.database import copy_in, exclusive
 from db_init.engines.duckdb import DuckDB, open_duckdb
 from db_init.errors import LoadError
 from db_init.feature_sets.stored import applied_set
+from db_init.files.reading import columns_of
 from db_init.history import kept_since, prepare_years
-from db_init.loading.files import columns_of
 from db_init.loading.quarantine import store_refused
 from db_init.loading.report import Report
 from db_init.loading.vectors import INSTANT, VectorColumns, judge_vectors

@@ -16,7 +16,7 @@ from psycopg import sql
 from db_init.database import copy_in, copy_out
 from db_init.engines import Engine
 from db_init.errors import LoadError
-from db_init.loading.csv_lines import read_cells
+from db_init.files.csv_lines import read_cells
 
 _KEPT = sql.SQL("""
     CREATE TEMP TABLE kept ON COMMIT DROP AS

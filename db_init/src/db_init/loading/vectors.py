@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from db_init.engines.dialects import DUCKDB
-from db_init.engines.duckdb import DuckDB, identifier, literal
+from db_init.engines.duckdb import DuckDB, client_id_of, identifier, literal
 from db_init.loading.names import GROUP, LINE
 from db_init.shards import WHOLE, Share
 from shared_schemas.feature_sets import Feature, FeatureSet
@@ -102,11 +102,6 @@ def _parse(engine: DuckDB, columns: VectorColumns, *, timed: bool) -> None:
           FROM cells;
         CREATE TABLE vectors AS
         SELECT {LINE}, client_id, instant, {said} AS said, {raw} AS raw, outcome, CASE {reasons} END AS reason FROM parsed""")
-
-
-def client_id_of(cell: str) -> str:
-    """SQL of the whole number in a cell, which may be written 12.0; null if it is not one. Ids must also be above 0."""
-    return f"try_cast(regexp_extract({cell}, '^([0-9]{{1,19}})([.]0+)?$', 1) AS BIGINT)"
 
 
 def _trimmed(name: str) -> str:

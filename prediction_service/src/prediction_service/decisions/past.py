@@ -8,10 +8,10 @@ from uuid import UUID
 import orjson
 
 from decision_log import Erased
-from prediction_service.decisions.recording import asked
 from prediction_service.errors import DecisionErased, DecisionNotFound, ModelGone, NotADecision
 from prediction_service.policy.folder import known_policy
 from prediction_service.policy.rules import ServedPolicy
+from prediction_service.recording.log import asked
 from prediction_service.scoring.decision import Vector
 from prediction_service.state import State
 from prediction_service.versions.serving import ServedModel

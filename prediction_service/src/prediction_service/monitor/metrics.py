@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from decision_log import LogUnavailable
 from prediction_service.clock import Clock
-from prediction_service.decisions.recording import Recording
 from prediction_service.monitor.answers import Fairness, Performance, Stability, Watched, first_day
 from prediction_service.monitor.tables import Tables
 from prediction_service.monitoring.reference import CALIBRATION
+from prediction_service.recording.log import Recording
 from prediction_service.versions.catalogue import reference_of
 from prediction_service.versions.serving import Models
 

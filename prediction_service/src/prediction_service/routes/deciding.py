@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 from prediction_service.decisions.deciding import Deciders, Decision, decide, said
 from prediction_service.decisions.record import Circumstances, Origin, entry_of
 from prediction_service.features.answers import Found
-from prediction_service.routes.values import Values
 from prediction_service.state import State
 from prediction_service.versions.serving import ServedModel
+from prediction_service.versions.values import Values
 from service_kit.operations import Operations, json_bytes
 from service_kit.problems import ClientNotFound, InvalidRequest
 from service_kit.request.ask import Ask

@@ -8,9 +8,9 @@ from pydantic import BaseModel, Field
 
 from decision_log import Erased, Listed, NotSequenced, Query
 from prediction_service.decisions.past import decision_id_of, record_bytes, record_of
-from prediction_service.decisions.recording import asked
 from prediction_service.decisions.replay import compared, replayed
 from prediction_service.errors import DecisionErased, DecisionNotFound, NotSequencedYet
+from prediction_service.recording.log import asked
 from prediction_service.routes.deciding import PROBLEMS, Explain, found_vector, recorded
 from prediction_service.state import State
 from prediction_service.statement.page import HEADERS, page

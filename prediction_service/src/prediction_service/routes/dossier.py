@@ -3,13 +3,13 @@
 import asyncio
 from typing import Any
 
-from prediction_service.decisions.recording import asked
 from prediction_service.dossier.contents import Dossier, Sources, dossier_of
 from prediction_service.dossier.page import HEADERS, page
 from prediction_service.errors import ModelNotFound
 from prediction_service.monitor.answers import Watched, alarms_of, first_day
 from prediction_service.monitor.tables import Tables
 from prediction_service.monitoring.reference import Reference
+from prediction_service.recording.log import asked
 from prediction_service.routes.decisions import LOG_PROBLEMS, prefers_html
 from prediction_service.routes.models import roles_of
 from prediction_service.state import State

@@ -4,7 +4,7 @@ The log contains no personal data.
 """
 
 from decision_log import Resource
-from prediction_service.decisions.recording import asked
+from prediction_service.recording.log import asked
 from prediction_service.state import State
 from service_kit.operations import Answer, Operations
 from service_kit.problems import RouteNotFound

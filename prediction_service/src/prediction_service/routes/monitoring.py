@@ -7,7 +7,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prediction_service.decisions.recording import asked
 from prediction_service.errors import AlarmNotAdoptable, AlarmNotFound, AlarmNotOpen, ModelNotFound
 from prediction_service.monitor.acknowledging import NoSuchAlarm, NotAdoptable, NotOpen, acknowledge
 from prediction_service.monitor.answers import (
@@ -22,6 +21,7 @@ from prediction_service.monitor.answers import (
     first_day,
 )
 from prediction_service.monitor.tables import Tables
+from prediction_service.recording.log import asked
 from prediction_service.routes.decisions import LOG_PROBLEMS
 from prediction_service.state import State
 from prediction_service.versions.catalogue import details, reference_of

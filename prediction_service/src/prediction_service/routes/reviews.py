@@ -7,9 +7,9 @@ from pydantic import BaseModel, Field
 
 from decision_log import EntryRefused, Listed, Outcome, sealed, uuid7
 from prediction_service.decisions.past import Record, decision_id_of, record_bytes, record_of
-from prediction_service.decisions.recording import asked
 from prediction_service.decisions.retention import months_after, months_before
 from prediction_service.errors import DecisionNotFound, ErasureOff, Retention
+from prediction_service.recording.log import asked
 from prediction_service.routes.decisions import AWAY, LOG_PROBLEMS, OF_ONE
 from prediction_service.state import State
 from service_kit.operations import Operations, json_bytes

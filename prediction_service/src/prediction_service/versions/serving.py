@@ -10,7 +10,6 @@ from typing import Any
 import structlog
 
 from prediction_service.errors import ModelUnavailable
-from prediction_service.routes.values import ValuesReader
 from prediction_service.scoring.quality import QualityCheck
 from prediction_service.scoring.reasons import Explainer
 from prediction_service.scoring.scorecard import Scorecard, Values
@@ -18,6 +17,7 @@ from prediction_service.versions.artefact import Artefact, ModelRefused, load
 from prediction_service.versions.folder import Role, Signature, signature, version_in_role
 from prediction_service.versions.pickled import PickledModel
 from prediction_service.versions.shadow import Decided, Shadow, ShadowMetrics
+from prediction_service.versions.values import ValuesReader
 from shared_schemas import Feature, ModelRole
 
 log = structlog.get_logger()

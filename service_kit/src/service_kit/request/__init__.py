@@ -1,1 +1,1 @@
-"""Everything that happens to a request before and after its handler."""
+"""The parts of a request and of its answer: identity, deadline, parsing, headers, refusals, and dialects of failures."""

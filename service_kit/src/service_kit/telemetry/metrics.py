@@ -9,6 +9,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from service_kit.server.shedding import shed
 
@@ -25,6 +26,11 @@ retries = Counter(
 
 The counter belongs to the process; importing a module that retries sets its label to 0.
 """
+
+
+def route_of(scope: Scope) -> str:
+    """The path template of the route that answered, or "unmatched"."""
+    return str(scope.get("route_template") or getattr(scope.get("route"), "path_format", None) or "unmatched")
 
 
 class RequestMetrics(Protocol):

@@ -19,8 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.batching import Batcher, Waiter
 from service_kit.request.ask import Ask
-from service_kit.request.layer import route_of
-from service_kit.telemetry.metrics import Metrics
+from service_kit.telemetry.metrics import Metrics, route_of
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -16,7 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from db_init.feature_sets.credit_default import population as p
-from db_init.loading.files import is_parquet
+from db_init.files.reading import is_parquet
 from db_init.output import written_whole
 from db_init.progress import Steps
 

@@ -19,11 +19,11 @@ from service_kit.request.dialects import Dialect
 from service_kit.request.headers import EVERYWHERE, PERSONAL_WRITTEN, protective_headers, says_itself, written
 from service_kit.request.parsing import CallerGone, read_body
 from service_kit.request.refusals import problem_answer
-from service_kit.request.routes import header, response_of
+from service_kit.routes import header, response_of
 from service_kit.server.entrance import Written
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry.logs import request_log
-from service_kit.telemetry.metrics import RequestMetrics
+from service_kit.telemetry.metrics import RequestMetrics, route_of
 
 log = structlog.get_logger()
 
@@ -53,11 +53,6 @@ class HotRequest(NamedTuple):
     async def answer(self, scope: Scope, body: bytes) -> Written | None:
         """The ordinary answer. None if the answer is another one; then call the layer with this scope to get it."""
         return await self.layer.answer_directly(scope, self.operation, self.values, body)
-
-
-def route_of(scope: Scope) -> str:
-    """The path template of the route that answered, or "unmatched"."""
-    return str(scope.get("route_template") or getattr(scope.get("route"), "path_format", None) or "unmatched")
 
 
 CALLER_GONE = 499

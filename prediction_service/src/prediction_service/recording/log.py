@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, Gauge
 from pydantic import SecretStr
 
 from decision_log import DecisionLog, Entry, LogUnavailable, Source, open_decision_log
-from prediction_service.decisions.origin import compare_origin
 from prediction_service.errors import DecisionLogOff, DecisionLogUnavailable
+from prediction_service.recording.origin import compare_origin
 from prediction_service.settings import Settings
 from service_kit.request.ask import Ask
 from service_kit.telemetry.metrics import retries
