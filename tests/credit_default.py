@@ -15,3 +15,13 @@ ROW: dict[str, Any] = {
     "years_on_the_job": None, "flag_own_car": 1, "event_timestamp": datetime(2020, 4, 11, tzinfo=UTC),
 }  # fmt: skip
 """A vector, flat: values of every kind, one missing, a float of 17 digits."""
+
+
+def beside_another_pipeline(folder: Path) -> Path:
+    """The file of the same set in a folder whose pipeline computes from the loans of the last 90 days."""
+    text = (FILE.parent / "pipeline.py").read_text(encoding="utf-8")
+    changed = text.replace("preceding=(None, 1)", "preceding=(90, 1)")
+    assert changed != text
+    (folder / "pipeline.py").write_text(changed, encoding="utf-8")
+    (folder / FILE.name).write_bytes(FILE.read_bytes())
+    return folder / FILE.name

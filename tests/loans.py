@@ -58,6 +58,13 @@ def loaded(
     return report
 
 
+def recomputed(settings: Settings, capsys: Capture, *options: object) -> dict[str, Any]:
+    capsys.readouterr()
+    assert run(settings, "load", "--recompute", "--report", "json", *options) == 0
+    report: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return report
+
+
 def applied(settings: Settings, capsys: Capture, file: Path, *options: object) -> tuple[int, list[str]]:
     """Exit code, and the lines that are printed."""
     capsys.readouterr()
@@ -125,7 +132,7 @@ def approximately(table: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 
 @contextmanager
-def loading(settings: Settings, file: Path) -> Iterator[subprocess.Popen[bytes]]:
+def loading(settings: Settings, file: Path | str) -> Iterator[subprocess.Popen[bytes]]:
     environment = os.environ | {"DB_INIT_DATABASE_URL": settings.database_url.get_secret_value()}
     command = [sys.executable, "-m", "db_init", "load", str(file), "--report", "json"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -11,12 +12,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from card_payments import CARDS
 from db_init.settings import Settings
 from feature_service.settings import Settings as FeatureSettings
 from feature_service.store.online import OnlineWrites
@@ -24,11 +26,10 @@ from feature_service.store.online import Said as Written
 from feature_service.store.opening import open_writer
 from feature_service.store.postgresql.writer import WriteMetrics
 from law import Event, InForce, in_force
-from loans import Capture, run
+from loans import run
 from local_stack.postgres import Server
 from service_kit.request.ask import Ask
 
-CARDS = Path(__file__).parents[1] / "feature_sets" / "cards" / "cards.toml"
 START = datetime(2020, 1, 1, tzinfo=UTC)
 INSTANTS = [START + timedelta(days=30 * n) for n in range(6)]
 CLIENTS = (1, 2)
@@ -42,11 +43,12 @@ class Law:
     raw: dict[int, tuple[int, datetime, int, str, str, int]] = field(default_factory=dict)
     writes: list[tuple[int, datetime, int, Said]] = field(default_factory=list)
     received: int = 0
+    days: int = 90
 
     def said(self, event: int) -> Said:
         client, at, _, shop, opened, _ = self.raw[event]
         own = [(one[1], one[2]) for one in self.raw.values() if one[0] == client and one[1] < at]
-        recent = [amount for then, amount in own if (at - then).total_seconds() <= 90 * 86_400]
+        recent = [amount for then, amount in own if (at - then).total_seconds() <= self.days * 86_400]
         return {
             "payments": len(own), "spent_90_days": float(sum(recent)) if recent else None, "shop": shop or None,
             "years_open": {"since": opened} if opened else None,
@@ -75,6 +77,7 @@ STEP = st.one_of(
     st.tuples(st.just("import"), st.sampled_from(CLIENTS), st.sampled_from(INSTANTS), SAID),
     st.tuples(st.just("load"), PAYMENTS),
     st.tuples(st.just("delete"), st.sampled_from(CLIENTS)),
+    st.tuples(st.just("recompute"), st.sampled_from([30, 60])),
 )
 
 Work = Callable[[OnlineWrites, Ask[object]], Awaitable[Any]]
@@ -113,11 +116,22 @@ def loaded(settings: Settings, file: Path, law: Law, payments: list[tuple[int, i
     assert run(settings, "load", file) == 0
 
 
+def changed_pipeline(folder: Path, days: int) -> None:
+    """`days`: the length of the window of spent_90_days."""
+    text = (CARDS / "pipeline.py").read_text()
+    assert "preceding=(90 * 86_400, 1)" in text
+    (folder / "pipeline.py").write_text(text.replace("preceding=(90 * 86_400, 1)", f"preceding=({days} * 86_400, 1)"))
+
+
 def done(server: Server, settings: Settings, folder: Path, law: Law, step: tuple[Any, ...]) -> None:
     law.received += 1
     match step:
         case ("load", payments):
             loaded(settings, folder / "payments.csv", law, payments)
+        case ("recompute", days):
+            law.days = days
+            changed_pipeline(folder, days)
+            assert run(settings, "load", "--recompute") == 0
         case ("delete", client):
             known = law.as_of(client) is not None
             erased = written(server, settings, lambda writer, ask: writer.erase(client, "holder", ask))
@@ -140,11 +154,22 @@ def found(rows: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
 
 
 @pytest.fixture
-def cards(settings: Settings, capsys: Capture) -> Settings:
-    assert run(settings, "apply", CARDS) == 0
+def cards(settings: Settings, tmp_path: Path) -> Settings:
+    shutil.copytree(CARDS, tmp_path, dirs_exist_ok=True)
+    assert run(settings, "apply", tmp_path / "cards.toml") == 0
     return settings
 
 
+@example(
+    [
+        ("load", [(1, 5, "food", ""), (3, 6, "food", ""), (2, 7, "food", ""), (4, 8, "fuel", "")]),
+        ("put", 2, INSTANTS[5], {"spent_90_days": 0.1}),
+        ("put", 2, INSTANTS[2], {"payments": 9}),
+        ("import", 1, INSTANTS[1], {"shop": "food"}),
+        ("delete", 1),
+        ("recompute", 30),
+    ]
+)
 @given(st.lists(STEP, min_size=1, max_size=7))
 @hypothesis_settings(
     max_examples=40,
@@ -156,6 +181,7 @@ def test_every_order_of_events_comes_to_what_the_law_says(
     server: Server, cards: Settings, tmp_path: Path, steps: list[Any]
 ) -> None:
     law = Law()
+    changed_pipeline(tmp_path, law.days)
     with closing(psycopg.connect(cards.database_url.get_secret_value(), autocommit=True)) as connection:
         connection.execute("SET timezone = 'Asia/Kolkata'")  # never matters
         connection.execute("TRUNCATE feature_history, online_features, quarantine")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from credit_default import beside_another_pipeline
 from db_init.__main__ import main
 from db_init.settings import Settings
 from loans import rows
@@ -33,8 +34,8 @@ def environment(settings: Settings, **changes: str) -> dict[str, str]:
     return os.environ | {"DB_INIT_DATABASE_URL": settings.database_url.get_secret_value()} | changes
 
 
-def test_three_hundred_thousand_loans_in_a_hundred_megabytes(settings: Settings, three_hundred_thousand: Path) -> None:
-    command = [sys.executable, "-m", "db_init", "load", str(three_hundred_thousand), "--report", "json"]
+def measured(settings: Settings, command: list[str]) -> list[str]:
+    """The report of a command in a hundred megabytes, and the most memory that it had, in megabytes."""
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, *command],
         env=environment(settings, DB_INIT_MEMORY="100MB"),
@@ -43,10 +44,22 @@ def test_three_hundred_thousand_loans_in_a_hundred_megabytes(settings: Settings,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    report, peak = done.stdout.splitlines()
+    return done.stdout.splitlines()
+
+
+def test_three_hundred_thousand_loans_in_a_hundred_megabytes(
+    settings: Settings, three_hundred_thousand: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "db_init", "load", str(three_hundred_thousand), "--report", "json"]
+    report, peak = measured(settings, command)
     assert json.loads(report)["read"] > 300_000
     assert rows(settings, "SELECT count(*) FROM feature_history") == [(json.loads(report)["loaded"],)]
     assert int(peak) < 400  # megabytes: those of the pipeline, and about 170 for Python and its libraries
+    changed = beside_another_pipeline(tmp_path)
+    command = [*command[:4], "--recompute", "--feature-set", str(changed), "--report", "json"]
+    report, peak = measured(settings, command)
+    assert json.loads(report)["events_changed"] > 200_000
+    assert int(peak) < 400
 
 
 def test_too_little_memory_is_one_line_and_changes_nothing(settings: Settings, three_hundred_thousand: Path) -> None:

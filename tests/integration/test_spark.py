@@ -14,11 +14,12 @@ import psycopg
 import pytest
 
 from card_payments import CARDS, payment, payments
+from credit_default import beside_another_pipeline
 from db_init.__main__ import main
 from db_init.engines.duckdb import open_duckdb
 from db_init.engines.spark import open_spark
 from db_init.settings import Settings
-from loans import Capture, applied, loaded, loan, rows, run, write
+from loans import Capture, applied, loaded, loan, recomputed, rows, run, write
 from running import free_port
 from spark_cluster import MISSING, standalone
 
@@ -140,19 +141,22 @@ def test_a_cluster_and_duckdb_agree_row_for_row(settings: Settings, tmp_path: Pa
 
 
 @pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
-def test_spark_takes_lines_out_of_quarantine_as_duckdb_does(
+def test_spark_takes_lines_out_of_quarantine_and_computes_anew_as_duckdb_does(
     settings: Settings, tmp_path: Path, capsys: Capture
 ) -> None:
-    whole = dirty(tmp_path / "whole.csv", 150)
+    whole, changed = dirty(tmp_path / "whole.csv", 150), beside_another_pipeline(tmp_path)
     made = []
     for options in ((), (*BY_SPARK, "local[1]")):
         emptied(settings)
         loaded(settings, capsys, whole)
         with psycopg.connect(settings.database_url.get_secret_value()) as connection:
             connection.execute(GOOD_BY_NOW)
-        made.append(found(settings, loaded(settings, capsys, "--retry-quarantined", *options)))
+        tried = found(settings, loaded(settings, capsys, "--retry-quarantined", *options))
+        anew = found(settings, recomputed(settings, capsys, "--feature-set", changed, *options))
+        made.append([*tried, *anew])
     for one, other in zip(*made, strict=True):
         assert one == other
+    assert made[1][4]["events_changed"] > 1_000
     assert made[1][0]["loaded"] > 0
     assert sum(made[1][0]["quarantined"].values()) > 0
 

@@ -13,8 +13,13 @@ from loans import NEEDED
 USAGE = {
     "no command": ([], "required: COMMAND"),
     "an unknown command": (["drop"], "invalid choice"),
-    "no file": (["load"], "EVENTS --retry-quarantined is required"),
+    "no file": (["load"], "EVENTS --retry-quarantined --recompute is required"),
     "a file and the quarantine": (["load", "x.csv", "--retry-quarantined"], "not allowed with argument EVENTS"),
+    "a file and what is stored": (["load", "x.csv", "--recompute"], "not allowed with argument EVENTS"),
+    "the quarantine and what is stored": (
+        ["load", "--retry-quarantined", "--recompute"],
+        "not allowed with argument --retry-quarantined",
+    ),
     "an unknown engine": (["load", "x.csv", "--engine", "abacus"], "invalid choice"),
     "a master that is none": (
         ["load", "x.csv", "--engine", "spark", "--spark-master", "nonsense"],

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from db_init.errors import LoadError
-from db_init.loading.report import Report
+from db_init.loading.report import Recomputed, Report
 
 
 def test_a_report_whose_lines_add_up_is_good() -> None:
@@ -30,3 +30,12 @@ def test_both_forms_say_the_same() -> None:
         ["quarantined", "5"], ["id_missing", "5"],
     ]  # fmt: skip
     assert text[-1].split() == ["seconds", "1.2"]
+
+
+def test_what_was_computed_anew_is_told_in_both_forms() -> None:
+    report = Recomputed(1, 1, 1, 0.25)
+    report.add(Recomputed(events=12_344, events_changed=3, clients_changed=1, seconds=1))
+    assert json.loads(report.as_json()) == asdict(report)
+    assert [line.split()[:2] for line in report.as_text().splitlines()] == [
+        ["events", "12,345"], ["changed", "4"], ["clients", "2"], ["seconds", "1.2"],
+    ]  # fmt: skip

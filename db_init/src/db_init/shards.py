@@ -16,6 +16,7 @@ from shared_schemas.shards import ONLY, Shard, shard_of
 if TYPE_CHECKING:
     from db_init.engines import Engine
 
+SETS_DIFFER = "The databases have different feature sets in force: apply the set again."
 _TIMES = "SELECT times FROM shard_loads WHERE content = %s"
 _FAILURES: tuple[type[Exception], ...] = (LoadError, *REASONS)
 _RECORD = """
@@ -105,6 +106,18 @@ def reachable(settings: Settings) -> list[Shard]:
     return found
 
 
+def agreeing(settings: Settings) -> list[Shard]:
+    """All databases. Raises LoadError where one of several cannot be asked, or where their feature sets differ."""
+    found = shards(settings)
+    known = set()
+    for shard in found if found != [ONLY] else ():
+        with connected(settings, shard, changing=False) as connection:
+            known.add(applied_set(connection).feature_set.digest)
+    if len(known) > 1:
+        raise LoadError(SETS_DIFFER)
+    return found
+
+
 def due(settings: Settings, what: Callable[[], str], say: Callable[[str], None]) -> list[Share]:
     """The shares of a file that are due: of databases that loaded it less often than others, otherwise of all.
 
@@ -116,7 +129,7 @@ def due(settings: Settings, what: Callable[[], str], say: Callable[[str], None])
     content = what()
     times = dict(_loaded(settings, shard, content) for shard in shards(settings))
     if len({share.content for share in times}) > 1:
-        raise LoadError("The databases have different feature sets in force: apply the set again.")
+        raise LoadError(SETS_DIFFER)
     least = min(times.values())
     for share, known in times.items():
         if known > least:

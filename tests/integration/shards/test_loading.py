@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 from pydantic import SecretStr
 
-from credit_default import FILE
+from credit_default import FILE, beside_another_pipeline
 from db_init.migrate import migrate
 from db_init.settings import Settings
 from db_init.shards import shards
@@ -94,6 +94,11 @@ def test_loads_and_imports_leave_together_what_one_database_has(
     for command, file in (("load", loans), ("import-features", vectors), ("load", loans)):
         assert reported(sharded.settings, capsys, command, file) == reported(whole, capsys, command, file)
         assert_divided(sharded, whole)
+    anew = ("load", "--recompute", "--feature-set", beside_another_pipeline(tmp_path))
+    report = reported(sharded.settings, capsys, *anew)
+    assert report == reported(whole, capsys, *anew)
+    assert report["events_changed"] > 50
+    assert_divided(sharded, whole)
 
 
 def test_training_rows_of_all_databases_stand_in_one_file(sharded: Sharded, whole: Settings, tmp_path: Path) -> None:
@@ -276,8 +281,9 @@ def test_one_database_with_another_set_stops_a_load_before_it_begins(
     loans = write(tmp_path / "loans.csv", dirty_loans(11))
     with psycopg.connect(sharded.owner[1], autocommit=True) as connection:
         connection.execute("UPDATE feature_sets SET document = replace(document::text, 'Age of', 'Years of')::json")
-    assert run(sharded.settings, "load", loans) == 1
-    assert "different feature sets in force: apply the set again" in capsys.readouterr().err
+    for what in (loans, "--recompute"):
+        assert run(sharded.settings, "load", what) == 1
+        assert "different feature sets in force: apply the set again" in capsys.readouterr().err
     assert run(sharded.settings, "apply", FILE) == 0
     assert run(sharded.settings, "load", loans) == 0
 

@@ -11,7 +11,8 @@ WHAT = "store a feature set in the database: services follow within two seconds"
 EPILOG = (
     "Allowed at any time: new features, new categories, changed texts, ranges and reasons. A change of type, unit or "
     "meaning and a removed category need a higher `version` of the feature. The older version is still served on "
-    "request, until `apply --drop`. A removed feature is no longer served. Applying the same file twice changes nothing."
+    "request, until `apply --drop`. A removed feature is no longer served. A new feature of the pipeline is null for "
+    "clients with stored raw events, until `load --recompute`. Applying the same file twice changes nothing."
 )
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 WHAT = "load raw events into the feature history and the online store"
 EPILOG = (
     "The feature set in force defines which columns are read and which pipeline computes the features. Lines that "
-    "cannot be used are kept in the table quarantine. Loading the same file again changes nothing."
+    "cannot be used are kept in the table quarantine. Loading the same file again changes nothing. A load computes the "
+    "features of the clients with new events; after a change of the pipeline, --recompute computes those of all clients."
 )
 
 
@@ -31,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--retry-quarantined",
         action="store_true",
         help="instead of a file, load the quarantined lines of raw events that are valid now, and remove them there",
+    )
+    source.add_argument(
+        "--recompute",
+        action="store_true",
+        help="instead of a file, compute the features of all stored raw events with the pipeline in force, and replace those "
+        "that differ",
     )
     parser.add_argument(
         "--feature-set",
@@ -62,6 +69,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> None:
     if arguments.engine == "spark":
         only_database(settings, "load --engine spark")
 
+    if arguments.recompute:
+        _recompute(arguments, settings)
+        return
     report = Report()
     for share in _shares(arguments, settings):
         opening = _engine(arguments, settings)
@@ -71,6 +81,19 @@ def run(arguments: argparse.Namespace, settings: Settings) -> None:
                     connection, arguments.file, opening, steps, say, feature_set_file=arguments.feature_set, share=share
                 )
             )
+    print(printed(report, arguments.report))
+
+
+def _recompute(arguments: argparse.Namespace, settings: Settings) -> None:
+    from db_init.loading.events.load import recompute  # noqa: PLC0415
+    from db_init.loading.report import Recomputed, printed  # noqa: PLC0415
+    from db_init.shards import agreeing, connected  # noqa: PLC0415
+
+    report = Recomputed()
+    for shard in agreeing(settings):
+        opening = _engine(arguments, settings)
+        with connected(settings, shard) as connection, progress() as steps:
+            report.add(recompute(connection, opening, steps, say, feature_set_file=arguments.feature_set))
     print(printed(report, arguments.report))
 
 

@@ -19,6 +19,8 @@ _SQL = Path(__file__).parent / "sql"
 _STORE = (_SQL / "store.sql").read_text(encoding="utf-8")
 _KEEP = (_SQL / "keep.sql").read_text(encoding="utf-8")
 
+_OUTDATED = "stored raw events keep what was computed of them; `python -m db_init load --recompute` computes it anew"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -52,6 +54,8 @@ def apply(connection: psycopg.Connection, feature_set: FeatureSet, folder: Path,
             _store(connection, before, after, drop=options.drop)
         if options.drop:
             lines.append("values of features and versions that are no longer declared were dropped")
+        if _outdated(connection, before, feature_set):
+            lines.append(_OUTDATED)
     return tuple(lines)
 
 
@@ -96,6 +100,19 @@ def _told(before: Applied | None, after: Applied) -> Iterable[str]:
         yield "changed: the set itself"
     if before.folder != after.folder:
         yield f"its folder is {after.folder}"
+
+
+def _outdated(connection: psycopg.Connection, before: Applied | None, new: FeatureSet) -> bool:
+    """Whether raw events are stored, and a feature is new or raised, or [source] is another one."""
+    if before is None or new.source is None:
+        return False
+    known, served = ({(one.name, one.version) for one in given.features} for given in (before.feature_set, new))
+    if served <= known and new.source == before.feature_set.source:
+        return False
+    [stored] = connection.execute(
+        "SELECT EXISTS (SELECT FROM feature_history WHERE event_id IS NOT NULL)"
+    ).fetchone() or [False]
+    return bool(stored)
 
 
 def _order(feature_set: FeatureSet, other: FeatureSet) -> list[str]:

@@ -19,5 +19,6 @@ which exist in the last transaction.
     judged     lines and stored events, each with its verdict   fresh_online  the newest raw event of each client
     refused    lines for the quarantine        kept, read_again, unread, origin, tried  lines of quarantine, tried again
 
+Without a file, `load --recompute` makes `judged` of all stored events; there are no lines, and nothing is refused.
 An import of vectors: raw ──> cells ──> vectors ──> judged, refused, and `fresh` (pg).
 """

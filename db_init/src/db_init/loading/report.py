@@ -1,6 +1,7 @@
-"""The report of a load, which accounts for every line of the input."""
+"""The reports of a load, which accounts for every line of the input, and of a recomputation."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
 from db_init.errors import LoadError
@@ -44,9 +45,39 @@ class Report:
             *((f"  {reason}", count, "") for reason, count in sorted(self.quarantined.items())),
             ("clients", self.clients_changed, "with a new or changed vector"),
         ]
-        lines = [f"{name:<30}{count:>12,}  {what}".rstrip() for name, count, what in rows]
-        return "\n".join([*lines, f"{'seconds':<30}{self.seconds:>12.1f}"])
+        return _table(rows, self.seconds)
 
 
-def printed(report: Report, form: str) -> str:
+@dataclass
+class Recomputed:
+    """The report of a recomputation of all stored raw events."""
+
+    events: int = 0
+    events_changed: int = 0
+    clients_changed: int = 0
+    seconds: float = 0.0
+
+    def add(self, other: "Recomputed") -> None:
+        """Add the report of another database."""
+        for name, value in asdict(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    def as_text(self) -> str:
+        rows = [
+            ("events", self.events, "stored"),
+            ("changed", self.events_changed, "with other features than before"),
+            ("clients", self.clients_changed, "with a changed vector"),
+        ]
+        return _table(rows, self.seconds)
+
+
+def _table(rows: Iterable[tuple[str, int, str]], seconds: float) -> str:
+    lines = [f"{name:<30}{count:>12,}  {what}".rstrip() for name, count, what in rows]
+    return "\n".join([*lines, f"{'seconds':<30}{seconds:>12.1f}"])
+
+
+def printed(report: Report | Recomputed, form: str) -> str:
     return report.as_json() if form == "json" else report.as_text()

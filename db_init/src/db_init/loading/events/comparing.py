@@ -1,4 +1,4 @@
-"""Fetch of the stored raw events with which the events of a file are compared."""
+"""Fetch of stored raw events: those with which the events of a file are compared, or all."""
 
 from pathlib import Path
 
@@ -11,6 +11,9 @@ from db_init.loading.names import CLIENT, EVENT, GROUP, OUTCOME, REASON, SAID, T
 from shared_schemas.feature_sets import Source
 
 _STORED = (Path(__file__).parents[1] / "sql" / "stored_events.sql").read_text(encoding="utf-8")
+_OF_TOUCHED = """
+   AND client_id IN (SELECT client_id FROM touched
+                     UNION SELECT h.client_id FROM feature_history AS h WHERE h.event_id IN (SELECT event_id FROM touched))"""
 _FETCHED = {
     "event_id": "BIGINT", "client_id": "BIGINT", "event_timestamp": "VARCHAR", "outcome": "SMALLINT", "said": "VARCHAR",
     "raw": "VARCHAR",
@@ -29,7 +32,18 @@ def fetch_stored(connection: psycopg.Connection, engine: Engine, source: Source)
         query = f"SELECT {CLIENT}, {EVENT} FROM lines WHERE {REASON} IS NULL"
         copy_in(connection, "touched", engine.to_csv(query, engine.folder / "touched.csv"))
         connection.execute("ANALYZE touched")
-        copy_out(connection, _STORED, file)
+        copy_out(connection, _STORED + _OF_TOUCHED, file)
+    _read(connection, engine, source, file)
+
+
+def fetch_all(connection: psycopg.Connection, engine: Engine, source: Source) -> None:
+    """Table `stored`: all raw events."""
+    file = engine.folder / "stored.csv"
+    copy_out(connection, _STORED, file)
+    _read(connection, engine, source, file)
+
+
+def _read(connection: psycopg.Connection, engine: Engine, source: Source, file: Path) -> None:
     connection.rollback()
     engine.from_csv("fetched", file, _FETCHED)
     _spread(engine, source)

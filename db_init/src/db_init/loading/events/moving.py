@@ -19,7 +19,7 @@ from db_init.loading.events.parse import needed_columns, parsed
 from db_init.loading.names import CLIENT, LINE
 from db_init.loading.quarantine import fetch_refused, moved
 from db_init.settings import Settings
-from db_init.shards import connected, reachable
+from db_init.shards import SETS_DIFFER, connected, reachable
 from shared_schemas.shards import Shard, shard_of
 
 _ELSEWHERE = "SELECT source, source_line, digest, number FROM origin JOIN elsewhere ON __line = line"
@@ -40,7 +40,7 @@ def move_lines(
             stack.enter_context(exclusive(connection, say))
         known = {with_source(connection, feature_set_file)[0].feature_set.digest for connection in connections.values()}
         if len(known) > 1:
-            raise LoadError("The databases have different feature sets in force: apply the set again.")
+            raise LoadError(SETS_DIFFER)
         for shard, connection in connections.items():
             with opening() as engine:
                 for source, line, digest, number in _elsewhere(connection, engine, shard, feature_set_file):

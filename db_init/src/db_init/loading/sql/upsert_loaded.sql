@@ -1,4 +1,4 @@
--- The vectors of clients with new raw events. For a client without writes they are the values of the newest raw event.
+-- The vectors of clients with new or changed raw events. For a client without writes they are the values of the newest raw event.
 INSERT INTO online_features AS stored (client_id, event_timestamp, v, times)
 SELECT fresh.client_id, fresh.event_timestamp, fresh.said, NULL
   FROM fresh_online AS fresh
