@@ -14,6 +14,9 @@ from shared_schemas.shards import ONLY, Shard
 _LOCK = 0x6372_6564_6974  # any number of our own
 _CHUNK = 1 << 20
 
+NO_WRITES = "LOCK TABLE online_features IN SHARE ROW EXCLUSIVE MODE"
+"""Until the end of the transaction no other session may write vectors, because what is folded must include every write."""
+
 
 REASONS: dict[type[psycopg.Error], str] = {
     psycopg.errors.UndefinedTable: "The database has no schema of this release yet: run `python -m db_init migrate` first.",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
-from db_init.database import exclusive
+from db_init.database import NO_WRITES, exclusive
 from db_init.errors import LoadError
 
 _IN_FORCE = (Path(__file__).parent / "loading" / "sql" / "in_force.sql").read_text(encoding="utf-8")
@@ -19,7 +19,6 @@ _PARTITIONS = r"""
      WHERE inhparent = 'feature_history'::regclass
      ORDER BY 2
 """
-_NO_WRITES = "LOCK TABLE online_features IN SHARE ROW EXCLUSIVE MODE"
 _RETAIN = """
     INSERT INTO history_retention (before) VALUES (%s)
         ON CONFLICT ((true)) DO UPDATE SET before = greatest(history_retention.before, excluded.before)
@@ -52,7 +51,7 @@ def retain(connection: psycopg.Connection, before: datetime, say: Callable[[str]
     with exclusive(connection, say):
         dropped = _dropped(connection, before)
         with connection.transaction():  # wait for writers that began before; later ones read the new instant
-            connection.execute(_NO_WRITES)
+            connection.execute(NO_WRITES)
             connection.execute(_RETAIN, [before])
         with connection.transaction():
             counted = _keep(connection, before)

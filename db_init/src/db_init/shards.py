@@ -1,7 +1,7 @@
 """The databases of a command. Each has a share of the clients; they are changed one after the other, independently."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +16,6 @@ from shared_schemas.shards import ONLY, Shard, shard_of
 if TYPE_CHECKING:
     from db_init.engines import Engine
 
-SETS_DIFFER = "The databases have different feature sets in force: apply the set again."
 _TIMES = "SELECT times FROM shard_loads WHERE content = %s"
 _FAILURES: tuple[type[Exception], ...] = (LoadError, *REASONS)
 _RECORD = """
@@ -106,15 +105,20 @@ def reachable(settings: Settings) -> list[Shard]:
     return found
 
 
+def require_one_set(sets: Iterable[str | None]) -> None:
+    """Raise LoadError if the databases, each with a text that identifies its set, have different ones in force."""
+    if len(set(sets)) > 1:
+        raise LoadError("The databases have different feature sets in force: apply the set again.")
+
+
 def agreeing(settings: Settings) -> list[Shard]:
-    """All databases. Raises LoadError where one of several cannot be asked, or where their feature sets differ."""
+    """All databases. Raises LoadError if one of several does not answer, or if their feature sets differ."""
     found = shards(settings)
-    known = set()
+    known = []
     for shard in found if found != [ONLY] else ():
         with connected(settings, shard, changing=False) as connection:
-            known.add(applied_set(connection).feature_set.digest)
-    if len(known) > 1:
-        raise LoadError(SETS_DIFFER)
+            known.append(applied_set(connection).feature_set.digest)
+    require_one_set(known)
     return found
 
 
@@ -128,8 +132,7 @@ def due(settings: Settings, what: Callable[[], str], say: Callable[[str], None])
         return [WHOLE]
     content = what()
     times = dict(_loaded(settings, shard, content) for shard in shards(settings))
-    if len({share.content for share in times}) > 1:
-        raise LoadError(SETS_DIFFER)
+    require_one_set(share.content for share in times)
     least = min(times.values())
     for share, known in times.items():
         if known > least:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 
+from db_init.database import NO_WRITES
 from db_init.errors import LoadError
 from db_init.feature_sets.champion import champion_inputs
 from db_init.feature_sets.evolution import refusals, retained
@@ -147,7 +148,7 @@ def _document(feature: Feature) -> dict[str, object]:
 
 
 def _keep(connection: psycopg.Connection, keys: Sequence[str]) -> None:
-    connection.execute("LOCK TABLE online_features IN SHARE ROW EXCLUSIVE MODE")
+    connection.execute(NO_WRITES)
     connection.execute("SELECT set_config('db_init.kept', %s::text[]::text, true)", [list(keys)])
     connection.execute(_KEEP)
 

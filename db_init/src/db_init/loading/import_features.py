@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 
-from db_init.database import copy_in, exclusive
+from db_init.database import NO_WRITES, copy_in, exclusive
 from db_init.engines.duckdb import DuckDB, open_duckdb
 from db_init.errors import LoadError
 from db_init.feature_sets.stored import applied_set
@@ -23,7 +23,6 @@ _SQL = Path(__file__).parent / "sql"
 _FIND_NEWS = (_SQL / "find_news.sql").read_text(encoding="utf-8")
 _APPEND = (_SQL / "append_vectors.sql").read_text(encoding="utf-8")
 _UPSERT_ONLINE = (_SQL / "upsert_imported.sql").read_text(encoding="utf-8")
-_NO_WRITES = "LOCK TABLE online_features IN SHARE ROW EXCLUSIVE MODE"
 _STAGE = """
     CREATE TEMP TABLE fresh (client_id bigint, event_timestamp timestamptz, said json, raw json, outcome smallint)
     ON COMMIT DROP
@@ -88,7 +87,7 @@ def _write(
         copy_in(connection, "fresh (client_id, event_timestamp, said, raw, outcome)", kept)
         connection.execute("ANALYZE fresh")
         # Lock this table before the history, in the order of a write over HTTP, so that the two cannot deadlock.
-        connection.execute(_NO_WRITES)
+        connection.execute(NO_WRITES)
         connection.execute(_FIND_NEWS)
         [report.loaded] = connection.execute("SELECT count(*) FROM fresh").fetchone() or [0]
         connection.execute(_APPEND)

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from db_init.database import copy_in
+from db_init.database import NO_WRITES, copy_in
 from db_init.engines import Engine
 from db_init.feature_sets.stored import Applied
 from db_init.loading.events import pipelines
@@ -25,8 +25,6 @@ _SQL = Path(__file__).parents[1] / "sql"
 _UPSERT_ONLINE = (_SQL / "upsert_loaded.sql").read_text(encoding="utf-8")
 _UPDATE_REPLACED = (_SQL / "update_replaced.sql").read_text(encoding="utf-8")
 
-# The fold must include every write, so no other session may write at the same time.
-_NO_WRITES = "LOCK TABLE online_features IN SHARE ROW EXCLUSIVE MODE"
 
 _COPY_HISTORY = "feature_history (client_id, event_timestamp, event_id, said, raw, outcome, seq)"
 _SEQUENCE = "SELECT nextval(pg_get_serial_sequence('feature_history', 'seq'))"
@@ -142,7 +140,7 @@ def write_changes(work: Work, also: Callable[[], None] = lambda: None) -> int:
         )
         copy_in(connection, "fresh_online", online)
         connection.execute("ANALYZE fresh_online")
-        connection.execute(_NO_WRITES)
+        connection.execute(NO_WRITES)
         clients_changed = connection.execute(_UPSERT_ONLINE).rowcount
         also()
         work.share.record(connection)

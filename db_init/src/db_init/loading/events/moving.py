@@ -13,13 +13,12 @@ import psycopg
 
 from db_init.database import exclusive
 from db_init.engines import Engine
-from db_init.errors import LoadError
 from db_init.loading.events.load import with_source
 from db_init.loading.events.parse import needed_columns, parsed
 from db_init.loading.names import CLIENT, LINE
 from db_init.loading.quarantine import fetch_refused, moved
 from db_init.settings import Settings
-from db_init.shards import SETS_DIFFER, connected, reachable
+from db_init.shards import connected, reachable, require_one_set
 from shared_schemas.shards import Shard, shard_of
 
 _ELSEWHERE = "SELECT source, source_line, digest, number FROM origin JOIN elsewhere ON __line = line"
@@ -38,9 +37,7 @@ def move_lines(
         # Take the locks in the order of the databases, so that two commands cannot deadlock.
         for connection in connections.values():
             stack.enter_context(exclusive(connection, say))
-        known = {with_source(connection, feature_set_file)[0].feature_set.digest for connection in connections.values()}
-        if len(known) > 1:
-            raise LoadError(SETS_DIFFER)
+        require_one_set(with_source(each, feature_set_file)[0].feature_set.digest for each in connections.values())
         for shard, connection in connections.items():
             with opening() as engine:
                 for source, line, digest, number in _elsewhere(connection, engine, shard, feature_set_file):
