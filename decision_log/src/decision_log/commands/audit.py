@@ -15,9 +15,10 @@ from decision_log.entries import Listed, commitment, differing
 from decision_log.tree.checkpoints import verified
 from decision_log.tree.notes import Verifier
 
+# An instant that Python cannot hold becomes null, and so differs from the record.
 _RECORDS = """
-    SELECT r.decision_id, kind, CASE WHEN decided_at BETWEEN '0001-01-02' AND '9999-12-30' THEN decided_at END, client_id, decision, score, model_version, origin, reviews,
-           record, salt, commitment, index
+    SELECT r.decision_id, kind, CASE WHEN decided_at BETWEEN '0001-01-02' AND '9999-12-30' THEN decided_at END,
+           client_id, decision, score, model_version, origin, reviews, record, salt, commitment, index
       FROM records AS r LEFT JOIN leaves USING (commitment)
 """
 _ABOUT = "SELECT 2 * coalesce(max(index) + 1, 0) FROM leaves"

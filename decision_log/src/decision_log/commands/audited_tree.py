@@ -37,7 +37,7 @@ def stored_checkpoints(
             report.found(checkpoint.size, f"The checkpoint of {size} entries is listed behind one of {largest}.")
         largest = max(largest, checkpoint.size)
         try:
-            opened(str(served), [verifier], witnesses)
+            opened(str(served), [verifier], witnesses)  # a cosignature with line breaks changes what is signed
         except NoteRefused as error:
             report.found(checkpoint.size, f"A cosignature of the checkpoint of {size} entries is wrong: {error}.")
         found.append(checkpoint)
