@@ -106,7 +106,7 @@ def test_what_is_stored_is_computed_anew_as_a_load_of_everything_computes_it(
     (tmp_path / "pipeline.py").write_text(COUNTING)
     assert applied(own, capsys, tmp_path / "own.toml")[1][1:] == [
         "  new: earlier",
-        "  stored raw events keep what was computed of them; `python -m db_init load --recompute` computes it anew",
+        "  the features of stored raw events are unchanged: `python -m db_init load --recompute` computes them again",
     ]
     report = recomputed(own, capsys)
     assert (report["events"], report["events_changed"], report["clients_changed"]) == (19, 19, 3)

@@ -20,7 +20,7 @@ _SQL = Path(__file__).parent / "sql"
 _STORE = (_SQL / "store.sql").read_text(encoding="utf-8")
 _KEEP = (_SQL / "keep.sql").read_text(encoding="utf-8")
 
-_OUTDATED = "stored raw events keep what was computed of them; `python -m db_init load --recompute` computes it anew"
+_OUTDATED = "the features of stored raw events are unchanged: `python -m db_init load --recompute` computes them again"
 
 
 @dataclass(frozen=True)
