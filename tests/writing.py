@@ -20,7 +20,11 @@ NAMES = tuple(feature.name for feature in CREDIT_DEFAULT.features)
 @asynccontextmanager
 async def service(server: Server, database: str) -> AsyncIterator[httpx.AsyncClient]:
     reader, writer = (SecretStr(server.url(database, user=role)) for role in ("feature_service", "feature_writer"))
-    async with client_of(create_app(Settings(database_url=reader, writer_database_url=writer))) as client:
+    # A busy machine is slow and still right.
+    settings = Settings(
+        database_url=reader, writer_database_url=writer, database_timeout_seconds=5, answer_timeout_seconds=10
+    )
+    async with client_of(create_app(settings)) as client:
         yield client
 
 
